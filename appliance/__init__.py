@@ -1,0 +1,1 @@
+"""Reality as a Service: the appliance around one physical robot."""

@@ -1,0 +1,94 @@
+"""Where does an appliance keep its things? All folders, sockets and names, derived from its data folder.
+
+Two appliances on one machine don't meet: every name outside the data folder carries eight hex digits of a hash of
+its real path. The runtime folder is short because a Unix socket's path may have only 107 characters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The places of one appliance. `data` survives, `runtime` goes with the processes, `shm` holds shared memory."""
+
+    data: Path
+    runtime: Path
+    shm: Path = Path("/dev/shm")  # noqa: S108 - shared memory, not a temporary file
+
+    @classmethod
+    def of(cls, data: Path, runtime_root: Path = Path("/run/raas")) -> Paths:
+        """The places of the appliance whose data folder is `data` (need not exist yet)."""
+        data = data.resolve()
+        return cls(data, runtime_root / hashlib.sha256(str(data).encode()).hexdigest()[:8])
+
+    @property
+    def tag(self) -> str:
+        """Short name of this appliance, used in labels and names of shared memory and containers."""
+        return self.runtime.name
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.data / "raas.db"
+
+    @property
+    def config(self) -> Path:
+        """The default configuration file."""
+        return self.data / "raas.yaml"
+
+    @property
+    def lock(self) -> Path:
+        """Held by `raas up` (flock) so that a second one on the same folder is refused."""
+        return self.data / "lock"
+
+    @property
+    def estop_latch(self) -> Path:
+        """Exists while an emergency stop is latched; written and synced by the guard only."""
+        return self.data / "estop" / "latched"
+
+    @property
+    def inbox(self) -> Path:
+        """Uploaded archives, one file per job, named by the job's id; written by the web UI."""
+        return self.data / "inbox"
+
+    def upload(self, job_id: str) -> Path:
+        """The uploaded archive of one job."""
+        return self.inbox / job_id
+
+    def job(self, job_id: str) -> Path:
+        """Everything the runner keeps of one job."""
+        return self.data / "jobs" / job_id
+
+    def source(self, job_id: str) -> Path:
+        """The unpacked repository of one job, `run.py` at its root; mounted read-only into the cell."""
+        return self.job(job_id) / "source"
+
+    def attempt(self, job_id: str, attempt: int) -> Path:
+        """Results of one attempt: report.json (last), result.json, steps.csv, trace.npz, output.log, bundle.zip."""
+        return self.job(job_id) / f"attempt-{attempt}"
+
+    @property
+    def logs(self) -> Path:
+        """Log files of the processes when `raas up` runs them."""
+        return self.data / "logs"
+
+    def control(self, right: str) -> Path:
+        """The guard's control socket for one right: `stop`, `resume` or `runner`."""
+        return self.runtime / "control" / f"{right}.sock"
+
+    def session(self, session: int) -> Path:
+        """Folder that is mounted into the cell of one session; the gateway makes the socket in it."""
+        return self.runtime / "s" / f"{session:016x}"
+
+    @property
+    def live_ring(self) -> Path:
+        """Shared memory: the live telemetry ring, written by the loop."""
+        return self.shm / f"raas-{self.tag}-live"
+
+    def segment(self, session: int) -> Path:
+        """Shared memory: records of one session, drained by the runner."""
+        return self.shm / f"raas-{self.tag}-{session:016x}"

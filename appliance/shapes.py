@@ -1,0 +1,160 @@
+"""Which shapes does the HTTP API speak? Typed structs shared by web UI, command line and results.
+
+Times on the wire are seconds since the epoch (UTC); durations are seconds.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class JobView(msgspec.Struct, frozen=True, kw_only=True):
+    """One job, as `GET /api/jobs/ID` answers. `sentence` says state and reason to a person.
+
+    position: 1 is next, null when it doesn't wait. eta_s: until it starts (waiting) or ends at the latest (running).
+    """
+
+    id: str
+    state: str
+    reason: str
+    sentence: str
+    position: int | None
+    eta_s: float | None
+    attempt: int
+    name: str
+    submitter: str
+    source_kind: str
+    source: str
+    ref: str
+    commit_id: str
+    image: str
+    priority: int
+    submitted_at: float
+    started_at: float | None
+    ended_at: float | None
+    limit_s: float
+    exit_code: int | None
+    steps: int | None
+    missed_steps: int | None
+    residual: float | None
+    has_bundle: bool
+    log_bytes: int
+
+
+class JobPage(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /api/jobs?limit=&before=`: newest first; `next` is the `before` of the following page or null."""
+
+    jobs: list[JobView]
+    total: int
+    next: str | None
+
+
+class SubmitGit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/jobs` for a repository."""
+
+    git_url: str
+    ref: str = ""
+    name: str = ""
+
+
+class RobotView(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /api/robot`, and event `robot` of the stream (at most 15 a second)."""
+
+    name: str
+    link: str
+    state: str
+    fault: str
+    stopped: bool
+    stop_who: str
+    stop_why: str
+    sentence: str
+    job_id: str
+    angle_rad: float
+    velocity_rad_s: float
+    action: float
+    command: float
+    session_s: float
+    time_left_s: float
+    limit_s: float
+    steps: int
+    missed: int
+    rate_hz: float
+    target_rate_hz: int
+    missed_ticks: int
+    worst_tick_us: int
+    queue_length: int
+    queue_paused: bool
+    age_s: float
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Every error answer: `error` is a short code, `message` says what is wrong and what to do."""
+
+    error: str
+    message: str
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /healthz`: 200 when ok, else 503; each part says 'ok' or what is wrong."""
+
+    ok: bool
+    parts: dict[str, str]
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """`result.json`: N steps; obs after each step, shape N x 3; stdout with stderr in it; failed: not succeeded."""
+
+    times: list[float]
+    obs: list[tuple[float, float, float]]
+    actions: list[float]
+    costs: list[float]
+    stdout: str
+    failed: bool
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """How the loop kept its time in one attempt."""
+
+    ticks: int
+    late_us: dict[str, float]
+    work_us: dict[str, float]
+    step_error_us: dict[str, float]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """`report.json`, written last: what happened in one attempt, and a checksum (SHA-256) of every other file."""
+
+    schema: int
+    job_id: str
+    attempt: int
+    state: str
+    reason: str
+    detail: str
+    name: str
+    submitter: str
+    source_kind: str
+    source: str
+    ref: str
+    commit_id: str
+    image: str
+    robot: str
+    robot_kind: str
+    link: str
+    parameter_hash: str
+    software: str
+    submitted_at: float
+    started_at: float | None
+    ended_at: float
+    duration_s: float
+    limit_s: float
+    exit_code: int | None
+    out_of_memory: bool
+    settle_s: float
+    steps: int
+    missed_steps: int
+    return_sum: float
+    output_bytes: int
+    output_dropped_bytes: int
+    timing: Timing | None
+    residual: dict[str, float] | None
+    files: dict[str, str]
