@@ -101,7 +101,9 @@ class Store:
 
     def _migrate(self) -> None:
         folder = resources.files("appliance").joinpath("migrations")
-        scripts = sorted((entry.name, entry.read_text()) for entry in folder.iterdir() if entry.name.endswith(".sql"))
+        scripts = sorted(
+            (entry.name, entry.read_text()) for entry in folder.iterdir() if entry.name.endswith(".sql")
+        )
         with self._transaction() as db:
             done = int(db.execute("PRAGMA user_version").fetchone()[0])
             for name, script in scripts[done:]:
@@ -163,14 +165,23 @@ class Store:
         """Move the first queued job to `preparing` and return it; two claimers never get the same one."""
         with self._transaction() as db:
             row = db.execute(
-                "SELECT id FROM job WHERE state = ? ORDER BY priority DESC, queue_key, id LIMIT 1", (State.QUEUED,)
+                "SELECT id FROM job WHERE state = ? ORDER BY priority DESC, queue_key, id LIMIT 1",
+                (State.QUEUED,),
             ).fetchone()
             if row is None:
                 return None
             self._set(db, row["id"], now_s, state=State.PREPARING, reason=Reason.NONE, detail="")
         return self.get(row["id"])
 
-    def move(self, job_id: str, state: State, now_s: float, reason: Reason = Reason.NONE, detail: str = "", **fields: Any) -> Job:
+    def move(
+        self,
+        job_id: str,
+        state: State,
+        now_s: float,
+        reason: Reason = Reason.NONE,
+        detail: str = "",
+        **fields: Any,
+    ) -> Job:
         """Go to another state in one transaction. Raises Conflict if the rules of `jobs` forbid it.
 
         `fields` are further columns (started_at, ended_at, exit_code, steps, missed_steps, attempt, commit_id, queue_key).
@@ -227,7 +238,10 @@ class Store:
         if self.fact(key) == value:
             return
         with self._transaction() as db:
-            db.execute("INSERT INTO fact VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
+            db.execute(
+                "INSERT INTO fact VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (key, value),
+            )
             self._note(db, now_s, "queue", "")
 
     def _set(self, db: sqlite3.Connection, job_id: str, now_s: float, **fields: Any) -> None:

@@ -118,7 +118,9 @@ class GuardClient:
             self._socket.connect(str(path))
         except OSError as error:
             self._socket.close()
-            raise RobotError(f"The robot's guard can't be reached ({error.strerror}). Is raas-realtime running?") from error
+            raise RobotError(
+                f"The robot's guard can't be reached ({error.strerror}). Is raas-realtime running?"
+            ) from error
         self._stream = self._socket.makefile("rb")
 
     def ask(self, request: Request, timeout_s: float | None = None) -> Reply:

@@ -118,7 +118,7 @@ class TickRecord(NamedTuple):
     work_us: int
 
 
-Record = TypeVar("Record", LiveRecord, StepRecord, TickRecord)
+Record = TypeVar("Record", bound=LiveRecord | StepRecord | TickRecord)
 
 
 class Layout(Generic[Record]):
