@@ -58,7 +58,11 @@ class SubmitGit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class RobotView(msgspec.Struct, frozen=True, kw_only=True):
-    """`GET /api/robot`, and event `robot` of the stream (at most 15 a second)."""
+    """`GET /api/robot`, and event `robot` of the stream (at most 15 a second).
+
+    state: RobotState's name in lower case, or `offline` where no loop publishes. t_s: when this was measured, on the
+    robot's own monotonic clock; age_s: how long ago that was.
+    """
 
     name: str
     link: str
@@ -85,6 +89,36 @@ class RobotView(msgspec.Struct, frozen=True, kw_only=True):
     queue_length: int
     queue_paused: bool
     age_s: float
+    t_s: float = 0.0
+
+
+class QueueView(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /api/queue`, and event `queue` of the stream: what is being worked on, then what waits, in running order.
+
+    `waiting` holds the first jobs only, `length` counts them all.
+    """
+
+    paused: bool
+    length: int
+    active: list[JobView]
+    waiting: list[JobView]
+
+
+class LogView(msgspec.Struct, frozen=True, kw_only=True):
+    """Event `log` of the stream: the output of this attempt has so many bytes now; `GET /api/jobs/ID/log` has them."""
+
+    id: str
+    attempt: int
+    size: int
+
+
+class Motion(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /api/robot/motion`: the last seconds of the live ring in columns of equal length, oldest first."""
+
+    t_s: list[float]
+    angle_rad: list[float]
+    velocity_rad_s: list[float]
+    action: list[float]
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
