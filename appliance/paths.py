@@ -46,6 +46,11 @@ class Paths:
         return self.data / "lock"
 
     @property
+    def address(self) -> Path:
+        """The page's URL, written by `raas up` while it runs; commands on the same data folder find it there."""
+        return self.runtime / "address"
+
+    @property
     def estop_latch(self) -> Path:
         """Exists while an emergency stop is latched; written and synced by the guard only."""
         return self.data / "estop" / "latched"

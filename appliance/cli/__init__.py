@@ -1,0 +1,5 @@
+"""The command line `raas`."""
+
+from appliance.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,48 @@
+"""What is `raas`? The command line: wires the commands, parses the options that all of them share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from appliance.cli import job_commands, local_commands, robot_commands
+from appliance.cli.context import Context
+from appliance.paths import Paths
+
+app = typer.Typer(
+    name="raas",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: 0 done, 1 refused or failed (the message says what to do), 2 wrong usage, "
+    "3 no appliance answers, 4 the job that was followed did not succeed.",
+)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    url: Annotated[
+        str, typer.Option(envvar="RAAS_URL", help="The appliance's address, e.g. http://pendulum.local")
+    ] = "",
+    data: Annotated[Path, typer.Option(envvar="RAAS_DATA", help="Data folder of an appliance on this machine")] = Path(
+        "data"
+    ),
+    runtime_root: Annotated[Path, typer.Option(envvar="RAAS_RUNTIME_ROOT", hidden=True)] = Path("/run/raas"),
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")] = False,
+) -> None:
+    """Reality as a Service: a real pendulum behind a gym environment."""
+    context.obj = Context(url, Paths.of(data, runtime_root), json, Console(highlight=False), remote=bool(url))
+
+
+for module in (local_commands, job_commands, robot_commands):
+    module.register(app)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

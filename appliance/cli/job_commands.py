@@ -1,0 +1,172 @@
+"""Commands about jobs: submit, jobs, job, log, cancel, results. All of them speak HTTP only."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, TaskID
+
+from appliance.cli import reach, view
+from appliance.cli.context import Context, Exit, reported
+from appliance.client import packed
+from appliance.errors import BadSource
+from appliance.jobs import State
+from appliance.shapes import JobView
+
+_POLL_S = 0.25
+_FILES = {"bundle": "bundle.zip", "json": "result.json", "csv": "steps.csv"}
+
+JobId = Annotated[
+    str, typer.Argument(metavar="JOB", help="A job's id, the end of it (4 characters or more), or 'last'")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    for command in (submit, jobs, job, log, cancel, results):
+        app.command()(command)
+
+
+def submit(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="A folder, a zip or tar file, or a git URL (https://...)")],
+    ref: Annotated[str, typer.Option(help="Branch, tag or commit of a git repository")] = "",
+    name: Annotated[str, typer.Option(help="What to call the job")] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show the log until the job has ended")] = False,
+) -> None:
+    """Queue a repository that has [bold]run.py[/] at its root."""
+    shared: Context = context.obj
+    with reported():
+        queued = shared.client.submit_git(source, ref, name) if reach.is_git(source) else _upload(shared, source, name)
+        if not follow:
+            shared.show(queued, f"[green]✓[/] queued [bold]{queued.id}[/]  {queued.sentence}")
+            return
+        ended = _follow(shared, queued)
+        shared.show(ended, view.job_card(ended))
+        if ended.state != State.SUCCEEDED:
+            raise typer.Exit(Exit.JOB_FAILED)
+
+
+def jobs(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many, newest first")] = 20,
+) -> None:
+    """List the newest jobs."""
+    shared: Context = context.obj
+    with reported():
+        page = shared.client.jobs(limit)
+        empty = "No jobs yet. Submit one: [bold]raas submit FOLDER[/]"
+        shared.show(page.jobs, view.job_table(page.jobs) if page.jobs else empty)
+
+
+def job(context: typer.Context, wanted: JobId) -> None:
+    """Show one job."""
+    shared: Context = context.obj
+    with reported():
+        found = reach.find_job(shared.client, wanted)
+        shared.show(found, view.job_card(found))
+
+
+def log(
+    context: typer.Context,
+    wanted: JobId = "last",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended")] = False,
+) -> None:
+    """Print what a job has printed."""
+    shared: Context = context.obj
+    with reported():
+        found = reach.find_job(shared.client, wanted)
+        if follow:
+            _follow(shared, found)
+        else:
+            sys.stdout.write(shared.client.log(found.id).decode(errors="replace"))
+
+
+def cancel(context: typer.Context, wanted: JobId) -> None:
+    """Cancel a job at any stage; its record stays."""
+    shared: Context = context.obj
+    with reported():
+        ended = shared.client.cancel(reach.find_job(shared.client, wanted).id)
+        shared.show(ended, f"[green]✓[/] {ended.sentence}")
+
+
+def results(
+    context: typer.Context,
+    wanted: JobId = "last",
+    form: Annotated[str, typer.Option("--format", help="bundle (zip), json or csv")] = "bundle",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File or folder to write to")] = None,
+) -> None:
+    """Download a job's data."""
+    shared: Context = context.obj
+    with reported():
+        if form not in _FILES:
+            raise BadSource(f"There is no format '{form}'; choose bundle, json or csv.")
+        found = reach.find_job(shared.client, wanted)
+        name = f"{found.id}-{_FILES[form]}"
+        target = output or Path(name)
+        target = target / name if target.is_dir() else target
+        with shared.bar("downloading") as (progress, task):
+            shared.client.download(
+                found.id, _FILES[form], target, lambda n, of: progress.update(task, completed=n, total=of)
+            )
+        shared.show({"path": str(target)}, f"[green]✓[/] {target}")
+
+
+def _upload(shared: Context, source: str, name: str) -> JobView:
+    path = Path(source)
+    if not path.exists():
+        raise BadSource(f"There is no {source}. Give a folder, a zip or tar file, or a git URL.")
+    if path.is_dir() and not (path / "run.py").is_file():
+        raise BadSource(f"{source} has no run.py. The program that the robot runs must be called run.py.")
+    archive = packed(path) if path.is_dir() else path
+    try:
+        with shared.bar("uploading") as (progress, task):
+            return shared.client.submit_archive(
+                archive, name or path.resolve().name, lambda n, of: progress.update(task, completed=n, total=of)
+            )
+    finally:
+        if archive != path:
+            archive.unlink()
+
+
+def _follow(shared: Context, found: JobView) -> JobView:
+    """Print the log as it grows, with a progress bar under it, until the job has ended."""
+    shown = 0
+    with shared.bar("waiting") as (progress, task):
+        while True:
+            found = shared.client.job(found.id)
+            chunk = shared.client.log(found.id, shown) if found.log_bytes > shown else b""
+            shown += len(chunk)
+            if chunk and not shared.json:
+                progress.console.print(
+                    chunk.decode(errors="replace"), end="", markup=False, highlight=False, soft_wrap=True
+                )
+                _plain(progress, chunk)
+            _advance(progress, task, found)
+            if State(found.state).is_final and found.log_bytes <= shown:
+                return found
+            time.sleep(_POLL_S)
+
+
+def _plain(progress: Progress, chunk: bytes) -> None:
+    """Where there is no terminal, the log itself is the output."""
+    if progress.disable:
+        sys.stdout.write(chunk.decode(errors="replace"))
+        sys.stdout.flush()
+
+
+def _advance(progress: Progress, task: TaskID, job: JobView) -> None:
+    if job.state == State.RUNNING and job.started_at is not None and job.eta_s is not None:
+        progress.update(
+            task,
+            description="running",
+            total=job.limit_s,
+            completed=job.limit_s - job.eta_s,
+            note=f"of {job.limit_s:.0f} s",
+        )
+    else:
+        progress.update(task, description=job.state.replace("_", " "), note=job.sentence)

@@ -1,0 +1,87 @@
+"""How do jobs and the robot look in a terminal? Renderables, no I/O of their own."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from appliance.shapes import Health, JobView, RobotView
+
+_COLOURS = {
+    "queued": "cyan",
+    "preparing": "cyan",
+    "waiting_for_robot": "cyan",
+    "running": "bold blue",
+    "collecting": "blue",
+    "succeeded": "green",
+    "failed": "red",
+    "timed_out": "yellow",
+    "cancelled": "dim",
+}
+
+
+def state(name: str) -> Text:
+    """A job's state in its colour."""
+    return Text(name.replace("_", " "), style=_COLOURS.get(name, ""))
+
+
+def moment(at_s: float | None) -> str:
+    """A wall-clock time in the terminal's zone, short."""
+    if at_s is None:
+        return "-"
+    return dt.datetime.fromtimestamp(at_s, dt.UTC).astimezone().strftime("%d %b %H:%M:%S")
+
+
+def job_table(jobs: list[JobView]) -> Table:
+    """One line per job."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for title in ("job", "state", "name", "steps", "submitted", ""):
+        table.add_column(title, overflow="fold" if title == "" else "ellipsis", no_wrap=title != "")
+    for job in jobs:
+        steps = "" if job.steps is None else f"{job.steps}"
+        table.add_row(
+            job.id, state(job.state), job.name or job.source, steps, moment(job.submitted_at), Text(job.sentence, "dim")
+        )
+    return table
+
+
+def job_card(job: JobView) -> RenderableType:
+    """Everything about one job."""
+    rows = {
+        "source": f"{job.source} {job.ref}".strip(),
+        "commit": job.commit_id[:12],
+        "submitter": job.submitter,
+        "submitted": moment(job.submitted_at),
+        "started": moment(job.started_at),
+        "ended": moment(job.ended_at),
+        "attempt": str(job.attempt),
+        "exit code": "" if job.exit_code is None else str(job.exit_code),
+        "steps": "" if job.steps is None else f"{job.steps} ({job.missed_steps or 0} boundaries missed)",
+    }
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column()
+    for key, value in rows.items():
+        if value and value != "-":
+            grid.add_row(key, Text(value))
+    title = Text.assemble((job.name or job.id, "bold"), "  ", state(job.state))
+    return Group(title, Text(job.sentence), Padding(grid, (1, 0, 0, 0)))
+
+
+def robot_line(robot: RobotView) -> Text:
+    """The robot in one sentence."""
+    colour = "red" if robot.stopped or robot.fault != "none" else "green"
+    return Text.assemble((robot.name, "bold"), "  ", (robot.state, colour), "  ", robot.sentence)
+
+
+def health_table(health: Health) -> Table:
+    """One line per part."""
+    grid = Table.grid(padding=(0, 2))
+    for part, said in health.parts.items():
+        fine = said.startswith("ok")
+        grid.add_row(Text("✓" if fine else "✗", "green" if fine else "red"), part, Text(said, "dim" if fine else "red"))
+    return grid

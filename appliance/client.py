@@ -1,0 +1,191 @@
+"""How does a program speak to an appliance over HTTP? The client that the command line uses, and tests with it.
+
+Raises `Unreachable` when nobody answers and `Refused` with the appliance's own words when it says no.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import requests
+
+from appliance.errors import RaasError
+from appliance.shapes import Health, JobPage, JobView, Problem, RobotView, SubmitGit
+
+CHUNK_BYTES = 256 * 1024
+_LEFT_OUT = {".git", "__pycache__", ".venv", "venv", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+
+Shape = TypeVar("Shape", bound=msgspec.Struct)
+
+
+class Unreachable(RaasError):
+    """No appliance answers at this address."""
+
+
+class Refused(RaasError):
+    """The appliance said no; `status` is the HTTP status."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Client:
+    """One appliance, e.g. `Client("http://127.0.0.1:8080")`."""
+
+    def __init__(self, url: str, timeout_s: float = 30.0) -> None:
+        self.url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy of the office has no business on the way to the robot
+
+    def submit_git(self, git_url: str, ref: str = "", name: str = "") -> JobView:
+        """Queue a repository; `ref` is a branch, tag or commit, empty for the default branch."""
+        body = msgspec.json.encode(SubmitGit(git_url=git_url, ref=ref, name=name))
+        return self._shape(JobView, "POST", "/api/jobs", data=body, headers={"Content-Type": "application/json"})
+
+    def submit_archive(self, path: Path, name: str = "", progress: Callable[[int, int], None] | None = None) -> JobView:
+        """Queue a zip or tar file; `progress(sent_bytes, total_bytes)` is called while it is sent."""
+        with path.open("rb") as file:
+            body = _Multipart(file, path.name, path.stat().st_size, {"name": name}, progress)
+            headers = {"Content-Type": body.content_type}
+            return self._shape(JobView, "POST", "/api/jobs", data=body, headers=headers)
+
+    def jobs(self, limit: int = 100, before: str = "") -> JobPage:
+        """The newest jobs first."""
+        return self._shape(JobPage, "GET", "/api/jobs", params={"limit": str(limit), "before": before})
+
+    def job(self, job_id: str) -> JobView:
+        """One job."""
+        return self._shape(JobView, "GET", f"/api/jobs/{job_id}")
+
+    def cancel(self, job_id: str) -> JobView:
+        """Cancel a job; its record stays."""
+        return self._shape(JobView, "DELETE", f"/api/jobs/{job_id}")
+
+    def log(self, job_id: str, start: int = 0) -> bytes:
+        """What the job has printed from byte `start` on."""
+        return self._ask("GET", f"/api/jobs/{job_id}/log", params={"from": str(start)}).content
+
+    def download(
+        self, job_id: str, name: str, target: Path, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Save `result.json`, `steps.csv` or `bundle.zip` of a job; a broken download leaves no file."""
+        answer = self._ask("GET", f"/api/jobs/{job_id}/{name}", stream=True)
+        total, done = int(answer.headers.get("Content-Length", 0)), 0
+        part = target.with_name(target.name + ".part")
+        try:
+            with part.open("wb") as file:
+                for chunk in answer.iter_content(CHUNK_BYTES):
+                    file.write(chunk)
+                    done += len(chunk)
+                    if progress is not None:
+                        progress(done, total)
+            part.replace(target)
+        except requests.RequestException as error:
+            raise Unreachable(f"The connection broke after {done} of {total} bytes; try again.") from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    def robot(self) -> RobotView:
+        """What the robot is doing."""
+        return self._shape(RobotView, "GET", "/api/robot")
+
+    def stop(self, why: str = "") -> RobotView:
+        """Emergency stop, latched."""
+        return self._shape(RobotView, "POST", "/api/robot/stop", json={"why": why})
+
+    def resume(self) -> RobotView:
+        """Clear an emergency stop or a fault."""
+        return self._shape(RobotView, "POST", "/api/robot/resume", json={})
+
+    def health(self) -> Health:
+        """Which parts work; an unhealthy appliance answers too."""
+        return msgspec.json.decode(self._ask("GET", "/healthz", accept=(200, 503)).content, type=Health)
+
+    def _shape(self, shape: type[Shape], method: str, path: str, **options: Any) -> Shape:
+        return msgspec.json.decode(self._ask(method, path, **options).content, type=shape)
+
+    def _ask(
+        self, method: str, path: str, accept: tuple[int, ...] = (200, 201, 202), **options: Any
+    ) -> requests.Response:
+        try:
+            answer = self._session.request(method, self.url + path, timeout=self._timeout_s, **options)
+        except requests.RequestException as error:
+            raise Unreachable(
+                f"No appliance answers at {self.url}. Is it running (`make run`), and is the address right (--url)?"
+            ) from error
+        if answer.status_code in accept:
+            return answer
+        try:
+            problem = msgspec.json.decode(answer.content, type=Problem)
+        except msgspec.DecodeError:
+            raise Refused(answer.status_code, "http", f"{self.url} answered {answer.status_code}.") from None
+        raise Refused(answer.status_code, problem.error, problem.message)
+
+
+def packed(folder: Path) -> Path:
+    """A temporary tar.gz of a folder's files, without version control, caches and links; the caller deletes it."""
+    handle, name = tempfile.mkstemp(prefix="raas-", suffix=".tar.gz")
+    with open(handle, "wb") as file, tarfile.open(fileobj=file, mode="w:gz", compresslevel=5) as tar:
+        tar.add(folder, arcname=".", filter=_kept)
+    return Path(name)
+
+
+def _kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    if Path(entry.name).name in _LEFT_OUT or not (entry.isfile() or entry.isdir()):
+        return None
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    return entry
+
+
+class _Multipart:
+    """A form with one file, read piece by piece: uploads of any size in constant memory."""
+
+    def __init__(
+        self,
+        file: io.BufferedReader,
+        file_name: str,
+        file_bytes: int,
+        fields: dict[str, str],
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        boundary = "raas-form-boundary-5f1d8c"
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        parts = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
+            for key, value in fields.items()
+        ]
+        safe_name = file_name.replace('"', "_").replace("\r", "_").replace("\n", "_")
+        parts.append(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="archive"; filename="{safe_name}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        )
+        head, tail = "".join(parts).encode(), f"\r\n--{boundary}--\r\n".encode()
+        self._streams = [io.BytesIO(head), file, io.BytesIO(tail)]
+        self._total = len(head) + file_bytes + len(tail)
+        self._sent = 0
+        self._progress = progress
+
+    def __len__(self) -> int:
+        return self._total
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes of the body; empty at its end."""
+        while self._streams:
+            chunk = self._streams[0].read(CHUNK_BYTES if size < 0 else max(size, CHUNK_BYTES))
+            if chunk:
+                self._sent += len(chunk)
+                if self._progress is not None:
+                    self._progress(self._sent, self._total)
+                return chunk
+            self._streams.pop(0)
+        return b""
