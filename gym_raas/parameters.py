@@ -13,20 +13,21 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
-PACKAGED = Path(__file__).with_name("robot.yaml")
+from gym_raas import declared
+from gym_raas.declared import bounded, one_of
+
+PACKAGED: Final = Path(__file__).with_name("robot.yaml")
+SCHEMA: Final = 1
+#: A robot file is a page of numbers; anything much longer is something else.
+MAX_FILE_BYTES: Final = 64 * 1024
 
 
 class RobotFileError(ValueError):
     """A robot file that can't be used; the message says what to change."""
-
-
-def bounded(low: float, high: float) -> dict[str, tuple[float, float]]:
-    """Field metadata: the legal range of a number, both ends included."""
-    return {"range": (low, high)}
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Encoder:
 class Pwm:
     """How the bridge inputs are modulated; a fit only holds for the mode and frequency it was made at."""
 
-    mode: str
+    mode: str = field(metadata=one_of("software", "hardware"))
     frequency_hz: int = field(metadata=bounded(10, 100_000))
     range: int = field(metadata=bounded(25, 40_000))
     command_per_action: float = field(metadata=bounded(1.0, 40_000.0))
@@ -89,8 +90,8 @@ class Limits:
 class Robot:
     """One robot, as read from its file."""
 
-    schema: int
-    kind: str
+    schema: int = field(metadata=one_of(SCHEMA))
+    kind: str = field(metadata=one_of("pendulum"))
     name: str
     model: Model
     encoder: Encoder
@@ -106,3 +107,52 @@ class Robot:
         for key in ("name", "fitted"):
             content.pop(key)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without duplicate keys, of which the plain loader silently takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As the plain loader; raises yaml.YAMLError on a key that stands twice."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        repeated = next((key for index, key in enumerate(keys) if key in keys[:index]), None)
+        if repeated is not None:
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: the key {repeated!r} stands twice")
+        return super().construct_mapping(node, deep)
+
+
+def load_robot(path: Path | None = None) -> Robot:
+    """Read and check a robot file; None is the packaged one. Raises RobotFileError."""
+    path = PACKAGED if path is None else Path(path)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+        if len(raw) > MAX_FILE_BYTES:
+            raise RobotFileError(f"{path}: longer than {MAX_FILE_BYTES} bytes, so it is no robot file")
+        content = yaml.load(raw.decode(), Loader=_StrictLoader)  # noqa: S506 (a SafeLoader, and stricter)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise RobotFileError(f"{path}: can't be read as YAML: {error}") from error
+    return robot_from(content, str(path))
+
+
+def robot_from(content: object, source: str) -> Robot:
+    """Check a robot file's parsed content; `source` names it in messages. Raises RobotFileError."""
+    try:
+        robot = declared.build(Robot, content)
+    except declared.BadValue as error:
+        raise RobotFileError(f"{source}: {error}") from error
+    _check_together(robot, source)
+    return robot
+
+
+def _check_together(robot: Robot, source: str) -> None:
+    """What only several keys can get wrong. Raises RobotFileError."""
+    pins = dataclasses.asdict(robot.pins)
+    if len(set(pins.values())) < len(pins):
+        raise RobotFileError(f"{source}: pins: {pins} given; expected are four different pins")
+    top = robot.limits.action * robot.pwm.command_per_action
+    if top > robot.pwm.range:
+        raise RobotFileError(
+            f"{source}: limits.action: {robot.limits.action:g} given, which is a command of {top:g}; "
+            f"expected is at most {robot.pwm.range / robot.pwm.command_per_action:g} (pwm.range / command_per_action)"
+        )
