@@ -46,7 +46,7 @@ _NEXT: Final[dict[State, frozenset[State]]] = {
 
 
 class Reason(enum.StrEnum):
-    """Why a job is in its state, for programs; `sentence()` says it to people."""
+    """Why a job is in its state, for programs; `waiting.describe()` says it to people."""
 
     NONE = ""
     BEHIND_OTHERS = "behind_others"  # queued: others are before it
@@ -57,6 +57,7 @@ class Reason(enum.StrEnum):
     INTERRUPTED = "interrupted"  # crash, power cut or robot fault
     FETCHING = "fetching"  # preparing
     UNPACKING = "unpacking"  # preparing
+    READY = "ready"  # preparing is done; the robot is busy with another job
     SETTLING = "settling"  # waiting for robot: the pendulum comes to rest
     BAD_SOURCE = "bad_source"  # failed: see detail
     EXIT_CODE = "exit_code"  # failed: run.py ended with an error

@@ -6,20 +6,23 @@ stream can resume where it broke off. Times are seconds since the epoch and alwa
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from appliance import jobs, ulid
+from appliance import database, jobs, ulid
 from appliance.errors import Conflict, NotFound
 from appliance.jobs import Reason, State
 
-BUSY_TIMEOUT_S = 10.0
-_EVENTS_KEPT = 10_000
+EVENTS_KEPT: Final = 10_000
+_QUEUE_ORDER: Final = "priority DESC, queue_key, id"
+# Columns that a change may carry beside state, reason and detail.
+_CHANGEABLE: Final = frozenset(
+    {"attempt", "commit_id", "ended_at", "exit_code", "missed_steps", "queue_key", "residual", "started_at", "steps"}
+)
 
 
 @dataclass(frozen=True)
@@ -74,42 +77,27 @@ class Event:
 
 
 class Store:
-    """The job store. One instance per thread: SQLite connections are not shared."""
+    """The job store. One instance per thread: SQLite connections are not shared.
+
+    Rows are judged when they are read: one whose id, state or attempt isn't legal is as good as absent, because the
+    id becomes part of a path and other processes may write to the file.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._migrate()
+        self._db = database.connect(path)
+        self._data_version = -1
 
     def close(self) -> None:
         """Close the connection."""
         self._db.close()
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        return database.transaction(self._db)
 
-    def _migrate(self) -> None:
-        folder = resources.files("appliance").joinpath("migrations")
-        scripts = sorted(
-            (entry.name, entry.read_text()) for entry in folder.iterdir() if entry.name.endswith(".sql")
-        )
-        with self._transaction() as db:
-            done = int(db.execute("PRAGMA user_version").fetchone()[0])
-            for name, script in scripts[done:]:
-                for statement in _statements(script):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {int(name[:4])}")
+    def changed(self) -> bool:
+        """Whether another connection has changed anything since the last call; costs microseconds and no I/O."""
+        before, self._data_version = self._data_version, int(self._db.execute("PRAGMA data_version").fetchone()[0])
+        return before != self._data_version
 
     # --- submitting and reading ------------------------------------------------------------------------------
 
@@ -131,29 +119,28 @@ class Store:
     def get(self, job_id: str) -> Job:
         """One job. Raises NotFound."""
         row = self._db.execute("SELECT * FROM job WHERE id = ?", (job_id,)).fetchone()
-        if row is None:
-            raise NotFound(f"There is no job {job_id}.")
-        return _job(row)
+        job = None if row is None else _job(row)
+        if job is None:
+            raise NotFound(f"There is no job {job_id[:40]}.")
+        return job
 
     def recent(self, limit: int = 100, before: str = "") -> list[Job]:
         """Newest jobs first, at most `limit`, older than the id `before` if given."""
         rows = self._db.execute(
             "SELECT * FROM job WHERE (? = '' OR id < ?) ORDER BY id DESC LIMIT ?", (before, before, limit)
         )
-        return [_job(row) for row in rows]
+        return _jobs(rows)
 
     def queue(self) -> list[Job]:
         """Jobs that wait, in the order they will run."""
-        rows = self._db.execute(
-            "SELECT * FROM job WHERE state = ? ORDER BY priority DESC, queue_key, id", (State.QUEUED,)
-        )
-        return [_job(row) for row in rows]
+        query = f"SELECT * FROM job WHERE state = ? ORDER BY {_QUEUE_ORDER}"  # noqa: S608 - a constant
+        return _jobs(self._db.execute(query, (State.QUEUED,)))
 
     def active(self) -> list[Job]:
         """Jobs between claim and end, oldest first."""
         marks = ",".join("?" * len(jobs.ACTIVE))
-        rows = self._db.execute(f"SELECT * FROM job WHERE state IN ({marks}) ORDER BY id", tuple(jobs.ACTIVE))  # noqa: S608
-        return [_job(row) for row in rows]
+        query = f"SELECT * FROM job WHERE state IN ({marks}) ORDER BY id"  # noqa: S608 - question marks only
+        return _jobs(self._db.execute(query, tuple(jobs.ACTIVE)))
 
     def count(self) -> int:
         """How many jobs there are."""
@@ -164,14 +151,32 @@ class Store:
     def claim(self, now_s: float) -> Job | None:
         """Move the first queued job to `preparing` and return it; two claimers never get the same one."""
         with self._transaction() as db:
-            row = db.execute(
-                "SELECT id FROM job WHERE state = ? ORDER BY priority DESC, queue_key, id LIMIT 1",
-                (State.QUEUED,),
-            ).fetchone()
-            if row is None:
-                return None
-            self._set(db, row["id"], now_s, state=State.PREPARING, reason=Reason.NONE, detail="")
-        return self.get(row["id"])
+            job = next(iter(self.queue()), None)
+            if job is not None:
+                self._set(db, job.id, now_s, state=State.PREPARING, reason=Reason.NONE, detail="")
+        return None if job is None else self.get(job.id)
+
+    def put_back(self, job_id: str, now_s: float, reason: Reason, detail: str = "", attempt: int | None = None) -> Job:
+        """Queue an active job again; cancelled instead if that was asked for. Raises NotFound, Conflict.
+
+        With an `attempt` it goes to the front, as a new attempt; without one it keeps its place.
+        """
+        with self._transaction() as db:
+            job = self.get(job_id)
+            if not jobs.may_follow(job.state, State.QUEUED):
+                raise Conflict(f"Job {job_id} is {job.state}; it can't be queued again.")
+            if job.cancel_requested:
+                self._set(db, job_id, now_s, state=State.CANCELLED, reason=Reason.BY_USER, detail="", ended_at=now_s)
+            elif attempt is None:
+                self._set(db, job_id, now_s, state=State.QUEUED, reason=reason, detail=detail)
+            else:
+                fresh = {"started_at": None, "exit_code": None, "steps": None, "missed_steps": None}
+                front = min([job.queue_key, *(other.queue_key - 1.0 for other in self.queue())])
+                self._set(
+                    db, job_id, now_s,
+                    state=State.QUEUED, reason=reason, detail=detail, attempt=attempt, queue_key=front, **fresh,
+                )  # fmt: skip
+        return self.get(job_id)
 
     def move(
         self,
@@ -187,33 +192,28 @@ class Store:
         `fields` are further columns (started_at, ended_at, exit_code, steps, missed_steps, attempt, commit_id, queue_key).
         """
         with self._transaction() as db:
-            row = db.execute("SELECT state FROM job WHERE id = ?", (job_id,)).fetchone()
-            if row is None:
-                raise NotFound(f"There is no job {job_id}.")
-            if not jobs.may_follow(State(row["state"]), state):
-                raise Conflict(f"Job {job_id} is {row['state']}; it can't become {state}.")
+            job = self.get(job_id)
+            if not jobs.may_follow(job.state, state):
+                raise Conflict(f"Job {job_id} is {job.state}; it can't become {state}.")
             self._set(db, job_id, now_s, state=state, reason=reason, detail=detail, **fields)
         return self.get(job_id)
 
     def explain(self, job_id: str, now_s: float, reason: Reason, detail: str = "", **fields: Any) -> None:
         """Say why a job is in its state, without moving it; silent when nothing changes."""
         with self._transaction() as db:
-            row = db.execute("SELECT reason, detail FROM job WHERE id = ?", (job_id,)).fetchone()
-            if row is not None and (fields or (row["reason"], row["detail"]) != (reason, detail)):
+            job = self.get(job_id)
+            if fields or (job.reason, job.detail) != (reason, detail):
                 self._set(db, job_id, now_s, reason=reason, detail=detail, **fields)
 
     def request_cancel(self, job_id: str, now_s: float) -> Job:
         """Cancel: a queued job ends at once, an active one when the runner sees the mark. Raises NotFound, Conflict."""
         with self._transaction() as db:
-            row = db.execute("SELECT state FROM job WHERE id = ?", (job_id,)).fetchone()
-            if row is None:
-                raise NotFound(f"There is no job {job_id}.")
-            state = State(row["state"])
+            state = self.get(job_id).state
             if state.is_final:
                 raise Conflict(f"Job {job_id} has already ended ({state}).")
             if state is State.QUEUED:
-                self._set(db, job_id, now_s, state=State.CANCELLED, reason=Reason.BY_USER, ended_at=now_s)
-            else:
+                self._set(db, job_id, now_s, state=State.CANCELLED, reason=Reason.BY_USER, detail="", ended_at=now_s)
+            elif state is not State.COLLECTING:  # its end is decided by now
                 self._set(db, job_id, now_s, cancel_requested=1)
         return self.get(job_id)
 
@@ -233,8 +233,8 @@ class Store:
         row = self._db.execute("SELECT value FROM fact WHERE key = ?", (key,)).fetchone()
         return default if row is None else str(row["value"])
 
-    def set_fact(self, key: str, value: str, now_s: float) -> None:
-        """Set a shared fact; a change is an event of kind 'queue'."""
+    def set_fact(self, key: str, value: str, now_s: float, *, announce: bool = True) -> None:
+        """Set a shared fact (keys: `appliance.facts`); a change is an event of kind 'queue' unless told not to be one."""
         if self.fact(key) == value:
             return
         with self._transaction() as db:
@@ -242,31 +242,35 @@ class Store:
                 "INSERT INTO fact VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (key, value),
             )
-            self._note(db, now_s, "queue", "")
+            if announce:
+                self._note(db, now_s, "queue", "")
 
     def _set(self, db: sqlite3.Connection, job_id: str, now_s: float, **fields: Any) -> None:
+        strange = fields.keys() - _CHANGEABLE - {"state", "reason", "detail", "cancel_requested"}
+        if strange:
+            raise ValueError(f"a job's {', '.join(sorted(strange))} never changes")
         columns = ", ".join(f"{name} = ?" for name in fields)
         db.execute(f"UPDATE job SET {columns} WHERE id = ?", (*fields.values(), job_id))  # noqa: S608 - names are ours
         self._note(db, now_s, "job", job_id)
 
     def _note(self, db: sqlite3.Connection, now_s: float, kind: str, job_id: str) -> None:
         cursor = db.execute("INSERT INTO event (at, kind, job_id) VALUES (?, ?, ?)", (now_s, kind, job_id))
-        db.execute("DELETE FROM event WHERE seq <= ?", ((cursor.lastrowid or 0) - _EVENTS_KEPT,))
+        db.execute("DELETE FROM event WHERE seq <= ?", ((cursor.lastrowid or 0) - EVENTS_KEPT,))
 
 
-def _statements(script: str) -> Iterator[str]:
-    """The statements of a migration, one by one: executescript() would commit the surrounding transaction."""
-    statement = ""
-    for line in script.splitlines():
-        statement += line + "\n"
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
+def _jobs(rows: Iterable[sqlite3.Row]) -> list[Job]:
+    return [job for row in rows if (job := _job(row)) is not None]
 
 
-def _job(row: sqlite3.Row) -> Job:
+def _job(row: sqlite3.Row) -> Job | None:
+    """The row as a job, or None if it can't be one."""
     values = dict(row)
-    values["state"] = State(values["state"])
-    values["reason"] = Reason(values["reason"])
+    try:
+        values["state"] = State(values["state"])
+        values["reason"] = Reason(values["reason"])
+    except ValueError:
+        return None
+    if not ulid.is_valid(values["id"]) or not 1 <= values["attempt"] <= jobs.MAX_ATTEMPTS:
+        return None
     values["cancel_requested"] = bool(values["cancel_requested"])
     return Job(**values)

@@ -1,0 +1,19 @@
+"""Which facts do all processes share, beside the jobs? Their keys in the table `fact`, and what the values mean."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Why no job is started: one of the values below, or '' while the queue runs.
+QUEUE_PAUSED: Final = "queue_paused"
+#: An emergency stop; the runner sets it and takes it away when the guard has been resumed.
+PAUSED_BY_STOP: Final = "emergency_stop"
+#: The owner's wish; only whoever set it takes it away.
+PAUSED_BY_OWNER: Final = "owner"
+
+#: Seconds since the epoch at which the runner last said that it lives.
+RUNNER_HEARTBEAT: Final = "runner_heartbeat"
+HEARTBEAT_S: Final = 5.0
+
+#: Why the first job of the queue can't start, as a sentence; '' while it can.
+QUEUE_HOLD: Final = "queue_hold"
