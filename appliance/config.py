@@ -90,6 +90,8 @@ class FetchSection(Section, frozen=True):
     max_mb: Annotated[int, Meta(ge=1, le=4096, description="unpacked source, MiB")] = 96
     max_files: Annotated[int, Meta(ge=1, le=1_000_000, description="files in the source")] = 20_000
     max_upload_mb: Annotated[int, Meta(ge=1, le=4096, description="size of an uploaded archive, MiB")] = 128
+    uid: Annotated[int, Meta(ge=1000, le=2_000_000_000, description="user and group id of git and unpackers")] = 61001
+    ca_file: Annotated[str, Meta(description="certificates that git trusts (PEM); empty: the system's")] = ""
 
 
 class WebSection(Section, frozen=True):

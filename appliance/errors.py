@@ -33,3 +33,11 @@ class Conflict(RaasError):
 
 class InUse(RaasError):
     """Another appliance runs on the same data folder or port."""
+
+
+class Cancelled(RaasError):
+    """Work was given up because its job was cancelled; nothing of it is left."""
+
+
+class IsolationError(RaasError):
+    """A confined child could not be started or broke: a fault of the appliance or its machine, not of a submission."""
