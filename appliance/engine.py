@@ -62,12 +62,13 @@ def ensure_engine(
     host: str = DEFAULT_HOST,
     *,
     say: Callable[[str], None] = silent,
+    patience_s: float = START_S,
     proc: Path = Path("/proc"),
 ) -> Iterator[docker.DockerClient]:
     """Yield a client of the engine at `host`; start the engine first if none answers, and stop that one at the end.
 
-    `folder` takes the daemon's log, and all its state when `host` isn't the usual socket. `say` is told what is being
-    started. Raises `EngineError` if no engine can be had; its message ends with the daemon's last words.
+    `folder` takes the daemon's log, and its images when `host` isn't the usual socket. `say` is told what is being
+    started. Raises `EngineError` if no engine answers within `patience_s`; the message ends with the daemon's last words.
     """
     client = connect(host)
     if client is not None:
@@ -77,17 +78,17 @@ def ensure_engine(
     if host == DEFAULT_HOST and _runs_systemd(proc):
         say("starting docker.service")
         _start_service()
-        with _closing(_wait_ready(host, Running())) as client:
+        with _closing(_wait_ready(host, Running(), patience_s)) as client:
             yield client
         return
     neighbour = _daemon_in_our_network(proc)
     if neighbour is not None:
         say(f"waiting for dockerd (process {neighbour})")
-        with _closing(_wait_ready(host, Running(neighbour=neighbour), NEIGHBOUR_S)) as client:
+        with _closing(_wait_ready(host, Running(neighbour=neighbour), min(patience_s, NEIGHBOUR_S))) as client:
             yield client
         return
     say("starting dockerd")
-    with _own_daemon(Daemon.at(host, folder)) as running, _closing(_wait_ready(host, running)) as client:
+    with _own_daemon(Daemon.at(host, folder)) as running, _closing(_wait_ready(host, running, patience_s)) as client:
         yield client
 
 
@@ -107,9 +108,10 @@ class Daemon:
             )
         arguments = ["dockerd", "--host", host]
         if host != DEFAULT_HOST:
-            own = folder.resolve()
-            arguments += ["--data-root", str(own / "data"), "--exec-root", str(own / "exec")]
-            arguments += ["--pidfile", str(own / "docker.pid")]
+            # Sockets are made below exec-root; beside the engine's own their paths stay below 108 characters.
+            beside = Path(host.removeprefix("unix://"))
+            arguments += ["--data-root", str(folder.resolve() / "data"), "--exec-root", f"{beside}.exec"]
+            arguments += ["--pidfile", f"{beside}.pid"]
         return cls(tuple(arguments), folder / "dockerd.log")
 
 
@@ -168,7 +170,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _wait_ready(host: str, running: Running, patience_s: float = START_S) -> docker.DockerClient:
+def _wait_ready(host: str, running: Running, patience_s: float) -> docker.DockerClient:
     """Poll until the engine answers. Raises `EngineError` when it ends or takes longer than `patience_s`."""
     deadline_s = time.monotonic() + patience_s
     while time.monotonic() < deadline_s:
