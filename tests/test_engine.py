@@ -121,7 +121,7 @@ def test_where_systemd_runs_it_is_asked(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(engine, "DEFAULT_HOST", f"unix://{folder}/docker.sock")
-    with pytest.raises(EngineError, match="no unit called docker.service"):
+    with pytest.raises(EngineError, match=r"no unit called docker\.service"):
         _use(folder, f"unix://{folder}/docker.sock", proc)
 
 
