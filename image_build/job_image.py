@@ -45,7 +45,8 @@ LABEL: Final = "raas.job_image"
 BASE_SOURCES: Final = ("rootfs.py", "wheels.py")
 LAYER_SOURCES: Final = ("job.dockerfile",)
 # gym_raas's files as they get into the image; the rest of its folder is build output.
-GYM_RAAS_FILES: Final = ("*.py", "*.yaml", "*.toml", "py.typed", "examples/**/*")
+GYM_RAAS_FILES: Final = ("**/*.py", "*.yaml", "*.toml", "py.typed", "examples/**/*")
+GENERATED: Final = {"__pycache__", "build", "dist"}
 
 
 def image_tag(name: str = "standard", target: Target | None = None) -> str:
@@ -100,7 +101,7 @@ def _pins(recipe: Recipe, target: Target) -> tuple[Pin, ...]:
 
 def _gym_raas_files() -> list[Path]:
     found = {path for pattern in GYM_RAAS_FILES for path in GYM_RAAS.glob(pattern)}
-    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
+    return sorted(path for path in found if path.is_file() and not GENERATED & set(path.relative_to(GYM_RAAS).parts))
 
 
 def _base(wanted: Plan, recipe: Recipe, target: Target, say: Callable[[str], None]) -> Path:
