@@ -1,0 +1,75 @@
+"""How does the web page start? The process's entry point: `python -m appliance.webui --data DATA --config FILE`.
+
+Exit codes: 0 stopped by a signal, 2 the configuration can't be used, 3 the port is taken, 1 anything else.
+"""
+
+from __future__ import annotations
+
+from gevent import monkey
+
+monkey.patch_all()  # before anything else is imported: waiting for a socket must never hold up other requests
+
+import argparse  # noqa: E402 - as above, for all that follow
+import logging  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import gevent  # noqa: E402
+from gevent.event import Event  # noqa: E402
+
+from appliance import config as configuration  # noqa: E402
+from appliance.errors import ConfigError, InUse, RaasError  # noqa: E402
+from appliance.paths import Paths  # noqa: E402
+from appliance.webui import app, server  # noqa: E402
+from appliance.webui.gatekeeper import require_loopback  # noqa: E402
+
+EXIT_CODES = {ConfigError: 2, InUse: 3}
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    options = _options().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        _run(options)
+    except RaasError as error:
+        sys.stderr.write(f"raas-webui: {error}\n")
+        return EXIT_CODES.get(type(error), 1)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    config = configuration.load(options.config)
+    require_loopback(config.web.address)
+    listener = server.listen(config.web.address, config.web.port if options.port is None else options.port)
+    application = app.build(config, Paths.of(options.data, options.runtime_root))
+    application.watch.start()
+    web = server.serve(application.wsgi, listener)
+    ended = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, ended.set)
+    # Read by whoever started this with port 0.
+    sys.stdout.write(f"http://{_in_url(config.web.address)}:{listener.getsockname()[1]}/\n")
+    sys.stdout.flush()
+    ended.wait()
+    web.stop(timeout=1)
+
+
+def _in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m appliance.webui", description="The pages and the HTTP API of an appliance."
+    )
+    parser.add_argument("--data", type=Path, required=True, help="data folder of the appliance")
+    parser.add_argument("--config", type=Path, default=None, help="raas.yaml; without it the defaults hold")
+    parser.add_argument("--runtime-root", type=Path, default=Path("/run/raas"), help="where sockets live")
+    parser.add_argument("--port", type=int, default=None, help="instead of web.port; 0: a free one")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

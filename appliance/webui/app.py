@@ -1,0 +1,71 @@
+"""Who is built of what? Everything behind one WSGI application, wired in one place."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.config import Config
+from appliance.errors import NotFound
+from appliance.paths import Paths
+from appliance.store import Store
+from appliance.webui.board import Board
+from appliance.webui.errors_shown import ErrorsShown
+from appliance.webui.event_routes import EventRoutes
+from appliance.webui.gatekeeper import Gatekeeper
+from appliance.webui.health import Doctor
+from appliance.webui.hub import Hub
+from appliance.webui.job_files import Disk
+from appliance.webui.job_routes import JobRoutes
+from appliance.webui.job_views import Lens
+from appliance.webui.pages import Pages
+from appliance.webui.robot_routes import RobotRoutes
+from appliance.webui.static_files import StaticFiles
+from appliance.webui.store_threads import StoreThreads
+from appliance.webui.submissions import Counter
+from appliance.webui.uploads import Inbox
+from appliance.webui.watch import Watch
+from appliance.webui.web import Site, Templates, WsgiApp
+
+TEMPLATES = Path(__file__).with_name("templates")
+_MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Application:
+    """What the entry point serves, and what it starts beside it."""
+
+    wsgi: WsgiApp
+    watch: Watch
+
+
+def build(config: Config, paths: Paths) -> Application:
+    """The web application of one appliance."""
+    store, disk, hub = StoreThreads(paths.database), Disk(), Hub()
+    board = Board(config, paths, time.monotonic_ns)
+    inbox = Inbox(paths.inbox, config.fetch.max_upload_mb * _MIB, config.storage.min_free_mb * _MIB)
+    inbox.prepare(lambda job_id: store.read(lambda rows: _exists(rows, job_id)))
+
+    def lens() -> Lens:
+        return Lens(paths, config.job.limit_s, time.time())
+
+    files = StaticFiles()
+    templates = Templates(TEMPLATES, static=files.prefix, name=config.name)
+    counter = Counter(config, store, inbox, time.time)
+    robot = RobotRoutes(config, board, Doctor(config, paths, board, store, time.time))
+    site = Site(ErrorsShown(templates))
+    files.install(site)
+    robot.install(site)
+    JobRoutes(store, counter, disk, lens).install(site)
+    EventRoutes(hub, board, store, lens).install(site)
+    Pages(config, paths, templates, board, store, counter, disk, robot, lens).install(site)
+    return Application(Gatekeeper(site, (config.web.address, *config.web.hosts)), Watch(board, hub, store, lens))
+
+
+def _exists(rows: Store, job_id: str) -> bool:
+    try:
+        rows.get(job_id)
+    except NotFound:
+        return False
+    return True

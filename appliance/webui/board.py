@@ -1,0 +1,76 @@
+"""What does the web process know right now? The newest of everything, so that nobody who asks has to wait.
+
+Greenlets of `watch` refresh it; pages, API and event stream read it. The stop button in particular needs nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from appliance.config import Config
+from appliance.errors import RobotError
+from appliance.paths import Paths
+from appliance.realtime.control import GuardClient, Reply, Request, Status
+from appliance.shapes import Motion, QueueView, RobotView
+from appliance.webui import robot_view
+from appliance.webui.ring import RingReader
+from appliance.webui.robot_view import Sight
+
+_GUARD_TIMEOUT_S = 0.9
+_MOTION_EVERY = 4  # of the ring's 100 Hz: 25 points a second draw a smooth line
+
+
+class Board:
+    """Robot and queue as last seen. `now_ns` is the monotonic clock that the motor loop stamps its samples with."""
+
+    def __init__(self, config: Config, paths: Paths, now_ns: Callable[[], int]) -> None:
+        self._config = config
+        self._paths = paths
+        self._now_ns = now_ns
+        self._ring = RingReader(paths.live_ring)
+        self._guard: Reply | None = None
+        self._guard_problem = ""
+        self.queue = QueueView(paused=False, length=0, active=[], waiting=[])
+
+    def robot(self) -> RobotView:
+        """The robot now."""
+        now_ns = self._now_ns()
+        record = self._ring.newest(now_ns)
+        age_s = 0.0 if record is None else max(0.0, (now_ns - record.t_ns) / 1e9)
+        sight = Sight(record, age_s, self._guard, self._guard_problem, self.queue)
+        return robot_view.view(sight, self._config)
+
+    def motion(self, seconds: float) -> Motion:
+        """How the robot has moved in the last seconds."""
+        records = self._ring.history(seconds, self._now_ns())[::_MOTION_EVERY]
+        return Motion(
+            t_s=[round(record.t_ns / 1e9, 4) for record in records],
+            angle_rad=[round(record.angle_rad, 4) for record in records],
+            velocity_rad_s=[round(record.velocity_rad_s, 3) for record in records],
+            action=[round(record.action, 3) for record in records],
+        )
+
+    def ask_guard(self, right: str, request: Request) -> Reply:
+        """Put a request to the guard and remember its answer. Raises RobotError."""
+        try:
+            with GuardClient(self._paths.control(right), _GUARD_TIMEOUT_S) as guard:
+                reply = guard.demand(request)
+        except RobotError as error:
+            self._guard_problem = str(error)
+            raise
+        self._guard, self._guard_problem = reply, ""
+        return reply
+
+    def refresh_guard(self) -> None:
+        """See how the guard is; that it doesn't answer is an answer."""
+        try:
+            self.ask_guard("stop", Status())
+        except RobotError:
+            self._guard = self._guard if self._guard is not None and self._guard.stopped else None
+
+    @property
+    def guard_problem(self) -> str:
+        """Why the guard can't be asked; empty when it answers."""
+        if self._guard is not None and not self._guard_problem:
+            return "" if self._guard.loop_alive else "The motor loop isn't running."
+        return self._guard_problem or "The robot's guard hasn't answered yet."

@@ -1,0 +1,110 @@
+"""Which requests are served at all? Pure rules on names and origins, and the headers that every answer carries.
+
+A page from elsewhere must not reach the appliance through its visitor's browser: not by a DNS name that points here
+(`Host` is checked) and not by a form or script on another site (`Origin` is checked on every write).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from appliance.errors import ConfigError
+from appliance.shapes import Problem
+from appliance.webui.web import JSON, Environ, Refusal, StartResponse, WsgiApp, encode_json
+
+LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+#: No inline script or style, nothing from anywhere else, no framing.
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " worker-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+SECURITY_HEADERS: Final = (
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), microphone=(), geolocation=(), usb=(), serial=()"),
+)
+
+
+def require_loopback(address: str) -> None:
+    """Refuse to listen where others could reach the page before the owner can log in. Raises ConfigError."""
+    try:
+        is_loopback = address == "localhost" or ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ConfigError(
+            f"web.address: {address!r} can be reached from other machines, and this version has no owner login yet."
+            " Use 127.0.0.1, and reach it from elsewhere with `ssh -L 8080:127.0.0.1:8080 THIS-MACHINE`."
+        )
+
+
+def host_name(host: str) -> str:
+    """The name in a `Host` header, in lower case, without port and brackets; empty if it isn't one."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def check_host(host: str, names: frozenset[str]) -> None:
+    """Raises Refusal (421) unless `host` names this appliance."""
+    if host_name(host) not in names:
+        raise Refusal(
+            421,
+            "unknown_host",
+            "The page was asked for under a name that isn't known here."
+            " Use http://localhost, or add the name to web.hosts in raas.yaml.",
+        )
+
+
+def check_origin(method: str, headers: Mapping[str, str]) -> None:
+    """Raises Refusal (403) where a browser writes on behalf of another site. Programs send no Origin and may write."""
+    if method in READING:
+        return
+    origin, host = headers.get("Origin"), headers.get("Host", "")
+    foreign = origin is not None and origin not in (f"http://{host}", f"https://{host}")
+    if foreign or headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise Refusal(
+            403, "foreign_origin", "Another website tried to do this. Open the appliance's own page and do it there."
+        )
+
+
+class Gatekeeper:
+    """WSGI middleware that applies these rules to everything behind it."""
+
+    def __init__(self, app: WsgiApp, hosts: Iterable[str]) -> None:
+        self._app = app
+        self._names = LOOPBACK_NAMES | {name.lower() for name in hosts}
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Refuse, or pass on; either way with the security headers."""
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            return start_response(status, [*headers, *SECURITY_HEADERS], *rest)
+
+        headers = {
+            name: environ[key]
+            for name, key in (
+                ("Origin", "HTTP_ORIGIN"),
+                ("Host", "HTTP_HOST"),
+                ("Sec-Fetch-Site", "HTTP_SEC_FETCH_SITE"),
+            )
+            if key in environ
+        }
+        try:
+            check_host(headers.get("Host", ""), self._names)
+            check_origin(environ["REQUEST_METHOD"], headers)
+        except Refusal as refusal:
+            body = encode_json(Problem(error=refusal.code, message=refusal.message))
+            reason = "Misdirected Request" if refusal.status == 421 else "Forbidden"
+            start(f"{refusal.status} {reason}", [("Content-Type", JSON), ("Content-Length", str(len(body)))])
+            return [body]
+        return self._app(environ, start)

@@ -1,0 +1,122 @@
+"""The pages that people see. Each is complete as it is served; scripts only keep it up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from appliance.config import Config
+from appliance.paths import Paths
+from appliance.shapes import JobView, QueueView
+from appliance.webui import job_files, job_views, wording
+from appliance.webui.board import Board
+from appliance.webui.job_files import Disk
+from appliance.webui.job_views import Lens
+from appliance.webui.robot_routes import RobotRoutes
+from appliance.webui.store_threads import StoreThreads
+from appliance.webui.submissions import Counter
+from appliance.webui.web import HTML, Request, Response, Site, Templates, encode_json, redirect
+
+PAGE_JOBS: Final = 50
+_TAIL_BYTES: Final = 16 * 1024
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Handlers that answer with a page, or with the way to one."""
+
+    config: Config
+    paths: Paths
+    templates: Templates
+    board: Board
+    store: StoreThreads
+    counter: Counter
+    disk: Disk
+    robot: RobotRoutes
+    lens: Callable[[], Lens]
+
+    def install(self, site: Site) -> None:
+        """Add the routes."""
+        site.route("GET", "/", self.robot_page)
+        site.route("GET", "/submit", self.submit_page)
+        site.route("POST", "/submit", self.submit)
+        site.route("GET", "/jobs", self.jobs_page)
+        site.route("GET", "/jobs/<job_id>", self.job_page)
+        site.route("POST", "/jobs/<job_id>/cancel", self.cancel)
+        site.route("POST", "/stop", self.stop)
+        site.route("POST", "/resume", self.resume)
+
+    def robot_page(self, _request: Request) -> Response:
+        """The robot, live, and the queue."""
+        queue: QueueView = self.store.read(lambda rows: job_views.queue(rows, self.lens()))
+        return self._page("robot.html", "Robot", "robot", queue=queue, data={"queue": queue})
+
+    def submit_page(self, _request: Request) -> Response:
+        """A form for a repository or an archive."""
+        fetch = self.config.fetch
+        data = {"max_bytes": fetch.max_upload_mb * 2**20, "max_files": fetch.max_files, "allow_http": fetch.allow_http}
+        return self._page("submit.html", "Submit", "submit", data=data, packages=self._packages())
+
+    def submit(self, request: Request) -> Response:
+        """The form of a browser without scripts."""
+        return redirect(f"/jobs/{self.counter.take(request).id}")
+
+    def jobs_page(self, request: Request) -> Response:
+        """All jobs, newest first, page by page."""
+        before = request.query.get("before", "")
+        listed = self.store.read(lambda rows: job_views.page(rows, self.lens(), PAGE_JOBS, before))
+        return self._page("jobs.html", "Jobs", "jobs", listed=listed, before=before, data={"live": not before})
+
+    def job_page(self, request: Request) -> Response:
+        """One job: its state, its output, and afterwards its data."""
+        job_id = request.arguments["job_id"]
+        row = self.store.read(lambda rows: job_views.find(rows, job_id))
+        view: JobView = self.store.read(lambda rows: job_views.one(rows, self.lens(), job_id))
+        path = job_files.log_file(self.paths, row)
+        tail = self.disk.piece(path, max(0, view.log_bytes - _TAIL_BYTES), _TAIL_BYTES).content
+        title = view.name or wording.source(view)
+        return self._page("job.html", title, "jobs", job=view, tail=wording.plain_output(tail), data={"job": view})
+
+    def cancel(self, request: Request) -> Response:
+        """The cancel button of a browser without scripts."""
+        job_id = request.arguments["job_id"]
+        now_s = self.counter.now_s()
+        job = self.store.read(lambda rows: job_views.find(rows, job_id))
+        self.store.write(lambda rows: rows.request_cancel(job.id, now_s))
+        return redirect(f"/jobs/{job.id}")
+
+    def stop(self, request: Request) -> Response:
+        """The stop button of a browser without scripts."""
+        self.robot.stop(request, "")
+        return redirect("/")
+
+    def resume(self, request: Request) -> Response:
+        """The resume button of a browser without scripts."""
+        self.robot.resume(request)
+        return redirect("/")
+
+    def _page(self, template: str, title: str, page: str, *, data: object, **values: object) -> Response:
+        shared = {
+            "robot": self.board.robot(),
+            "name": self.config.name,
+            "words": wording,
+            "now_s": self.counter.now_s(),
+        }
+        text = self.templates.render(
+            template, title=title, page=page, data=encode_json(data).decode(), **shared, **values
+        )
+        return Response(text.encode(), content_type=HTML, headers={"Cache-Control": "no-store"})
+
+    def _packages(self) -> list[tuple[str, str]]:
+        """Name and version of what the job image holds, where set-up has left word of it."""
+        piece = self.disk.piece(self.paths.data / "images" / f"{self.config.job.image}.json", 0, 2**20)
+        try:
+            contents: dict[str, Any] = msgspec.json.decode(piece.content or b"{}", type=dict[str, Any])
+        except msgspec.DecodeError:
+            return []
+        found = contents.get("packages", {})
+        pairs = found.items() if isinstance(found, dict) else (str(line).split("==", 1) for line in found)
+        return sorted((str(pair[0]), str(pair[1])) for pair in map(tuple, pairs) if len(pair) == 2)

@@ -1,0 +1,120 @@
+"""How are connections served? gevent's WSGI server with limits that keep slow, silent or endless clients from harm."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from typing import Any, Final
+
+import gevent
+from gevent.pool import Pool
+from gevent.pywsgi import Input, WSGIHandler, WSGIServer
+
+from appliance.errors import ConfigError, InUse
+from appliance.webui.web import WsgiApp
+
+MAX_CONNECTIONS: Final = 1000
+#: A connection may rest between two requests, but a request that has begun must come quickly.
+IDLE_S: Final = 75.0
+HEADERS_S: Final = 10.0
+#: Longest wait for one piece to arrive or leave.
+STALLED_S: Final = 30.0
+#: Of a refused upload, this much is still read, so that its sender sees the answer instead of a broken connection.
+DISCARD_BYTES: Final = 16 * 2**20
+DISCARD_S: Final = 5.0
+_LOG = logging.getLogger(__name__)
+
+
+class _BoundedInput(Input):
+    """A request's body that isn't read to an end that may never come."""
+
+    def _discard(self) -> None:
+        left = (self.content_length or 0) - self.position
+        if self.chunked_input or left > DISCARD_BYTES:
+            raise ConnectionResetError(errno.ECONNRESET, "too much of the body is left")
+        with gevent.Timeout(DISCARD_S, ConnectionResetError(errno.ECONNRESET, "the body came too slowly")):
+            super()._discard()  # type: ignore[misc]  # missing in gevent's types
+
+
+class Handler(WSGIHandler):
+    """One connection."""
+
+    def __init__(self, sock: socket.socket, address: Any, server: Any) -> None:
+        sock.settimeout(STALLED_S)
+        super().__init__(sock, address, server)
+
+    def read_requestline(self) -> str:
+        """The first line of the next request."""
+        with gevent.Timeout(IDLE_S, TimeoutError("idle")):
+            return str(super().read_requestline())
+
+    def read_request(self, raw_requestline: str) -> Any:
+        """The headers; ValueError is how the server wants to hear that they are bad."""
+        with gevent.Timeout(HEADERS_S, ValueError("the headers came too slowly")):
+            return super().read_request(raw_requestline)
+
+    def get_environ(self) -> Any:
+        """The request as WSGI wants it, with our kind of body."""
+        environ = super().get_environ()
+        body = self.wsgi_input
+        assert body is not None
+        self.wsgi_input = _BoundedInput(self.rfile, body.content_length, body.socket, body.chunked_input)
+        environ["wsgi.input"] = self.wsgi_input
+        return environ
+
+    def _sendall(self, data: bytes) -> None:
+        try:
+            super()._sendall(data)  # type: ignore[misc]  # as above
+        except TimeoutError as error:
+            # Whoever doesn't take what he asked for is gone; the server knows that error and says nothing.
+            raise ConnectionResetError(errno.ECONNRESET, "the client stopped reading") from error
+
+    def handle_one_response(self) -> None:
+        """Serve it; what is left of an unread body after that decides whether the connection can be used again."""
+        super().handle_one_response()
+        body = self.wsgi_input
+        if body is None or body.chunked_input or body.position < (body.content_length or 0):
+            self.close_connection = True
+
+    def log_request(self) -> None:
+        """Nothing: a page that is watched would fill the log."""
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A listening socket. Raises InUse, ConfigError."""
+    try:
+        family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigError(
+            f"web.address: {address!r} is no address of this machine ({error}). Use 127.0.0.1."
+        ) from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+        listener.listen(256)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise InUse(
+                f"Port {port} on {address} is taken by another program. Choose another with web.port or --port."
+            ) from error
+        raise ConfigError(f"web.address: can't listen on {address} port {port}: {error.strerror}.") from error
+    listener.setblocking(False)
+    return listener
+
+
+def serve(app: WsgiApp, listener: socket.socket) -> WSGIServer:
+    """Start serving; the caller keeps the process alive and stops the server."""
+    server = WSGIServer(
+        listener,
+        app,
+        spawn=Pool(MAX_CONNECTIONS),
+        handler_class=Handler,
+        log=None,
+        error_log=_LOG,
+        environ={"wsgi.multithread": True},
+    )
+    server.start()
+    return server

@@ -1,0 +1,94 @@
+"""How does a request become a queued job? The same way for a program's JSON and for a person's form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from appliance import ulid
+from appliance.config import Config
+from appliance.errors import BadSource
+from appliance.shapes import SubmitGit
+from appliance.store import Job, NewJob
+from appliance.webui import git_url, identity
+from appliance.webui.store_threads import StoreThreads
+from appliance.webui.uploads import Form, Inbox
+from appliance.webui.web import Refusal, Request
+
+MAX_JSON_BYTES: Final = 16 * 1024
+_MAX_NAME_CHARACTERS: Final = 80
+
+
+def json_body(request: Request) -> bytes:
+    """The whole of a small body. Raises Refusal where it is larger than any that we know."""
+    if request.length_bytes is None or request.length_bytes > MAX_JSON_BYTES:
+        raise Refusal(413, "too_large", f"Send at most {MAX_JSON_BYTES // 1024} KiB of JSON, with its Content-Length.")
+    return request.body.read(request.length_bytes)
+
+
+@dataclass(frozen=True)
+class Counter:
+    """Where submissions are taken in. `now_s` is the wall clock."""
+
+    config: Config
+    store: StoreThreads
+    inbox: Inbox
+    now_s: Callable[[], float]
+
+    def take(self, request: Request) -> Job:
+        """Queue what a request brings; durable when this returns. Raises Refusal, BadSource."""
+        if request.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
+            return self._take_form(request)
+        try:
+            wish = msgspec.json.decode(json_body(request), type=SubmitGit)
+        except msgspec.DecodeError as error:
+            example = '{"git_url": "https://example.org/you/pendulum.git", "ref": "main", "name": "swing-up"}'
+            raise Refusal(400, "bad_json", f"{error}. Send JSON like {example}.") from error
+        return self._queue_git(request, wish)
+
+    def _take_form(self, request: Request) -> Job:
+        now_s = self.now_s()
+        job_id = ulid.new(now_s)
+        form = self.inbox.receive(request, job_id)
+        if not form.archive_name:
+            return self._queue_form(request, form)
+        try:
+            return self._add(
+                request, NewJob("archive", form.archive_name, "", name=form.fields.get("name", "")), now_s, job_id
+            )
+        except BaseException:
+            self.inbox.discard(job_id)
+            raise
+
+    def _queue_form(self, request: Request, form: Form) -> Job:
+        if not form.fields.get("git_url", "").strip():
+            raise BadSource(
+                "Nothing was submitted. Give the URL of a git repository, or an archive or folder that isn't empty."
+            )
+        fields = {key: form.fields.get(key, "") for key in ("git_url", "ref", "name")}
+        return self._queue_git(request, SubmitGit(**fields))
+
+    def _queue_git(self, request: Request, wish: SubmitGit) -> Job:
+        url = git_url.checked(wish.git_url, allow_http=self.config.fetch.allow_http)
+        new = NewJob("git", url, "", ref=git_url.checked_ref(wish.ref), name=wish.name)
+        now_s = self.now_s()
+        return self._add(request, new, now_s, ulid.new(now_s))
+
+    def _add(self, request: Request, new: NewJob, now_s: float, job_id: str) -> Job:
+        complete = NewJob(
+            new.source_kind,
+            new.source,
+            identity.submitter(request),
+            ref=new.ref,
+            name=_plain(new.name),
+            image=self.config.job.image,
+        )
+        return self.store.write(lambda store: store.add(complete, now_s, job_id))
+
+
+def _plain(name: str) -> str:
+    """A name as one printable line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:_MAX_NAME_CHARACTERS]
