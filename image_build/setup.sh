@@ -70,10 +70,11 @@ find_python() {
 
 python_environment() {
     local sources=(requirements-build.txt pyproject.toml gym_raas/pyproject.toml)
-    local here run_key dev_key
-    here="$(pwd -P) $("$python" -V)" # an environment is good for one place and one Python
-    run_key="run $(hash_of "${sources[@]}" requirements.txt) $here"
-    dev_key="dev $(hash_of "${sources[@]}" requirements-dev.txt) $here"
+    local run_key dev_key
+    # A folder that was moved keeps its old path in every script, and a Python that was removed leaves dead links.
+    [ "$(.venv/bin/python -c 'import sys; print(sys.prefix)' 2>/dev/null)" = "$(pwd -P)/.venv" ] || rm -rf .venv $state/python.stamp
+    run_key="run $(hash_of "${sources[@]}" requirements.txt)"
+    dev_key="dev $(hash_of "${sources[@]}" requirements-dev.txt)"
     local hint="pip must reach PyPI. If a hash doesn't match, recreate the locks with \`make lock\`."
     if [ "$mode" = dev ]; then
         step "Python environment with test tools" python "$dev_key" "$hint" install_python requirements-dev.txt
@@ -83,10 +84,6 @@ python_environment() {
 }
 
 install_python() {
-    # A folder that was moved keeps its old path in every script: begin anew.
-    local prefix
-    prefix=$(.venv/bin/python -c 'import sys; print(sys.prefix)' 2>/dev/null || true)
-    [ "$prefix $(.venv/bin/python -V 2>/dev/null)" = "$(pwd -P)/.venv $("$python" -V)" ] || rm -rf .venv
     [ -d .venv ] || "$python" -m venv .venv
     pip() { .venv/bin/python -m pip --disable-pip-version-check --no-input "$@"; }
     pip install --require-hashes --only-binary :all: -r requirements-build.txt
