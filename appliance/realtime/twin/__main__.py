@@ -1,0 +1,100 @@
+"""Run the twin: `python -m appliance.realtime.twin --port 0 --port-file PATH --robot robot.yaml`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from appliance.realtime.twin.build import build
+from appliance.realtime.twin.pinlog import PinLog
+from appliance.realtime.twin.protocol import DEFAULT_PERMISSIONS
+from appliance.realtime.twin.server import Server, listen
+from gym_raas.parameters import RobotFileError, load_robot
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code is 2 for a bad robot file, port or path."""
+    options = _options(arguments)
+    with contextlib.ExitStack() as stack:
+        try:
+            robot = load_robot(options.robot)
+            listener = stack.enter_context(listen(options.port))
+            log = stack.enter_context(contextlib.closing(PinLog(options.pin_log))) if options.pin_log else None
+        except (RobotFileError, OSError, OverflowError) as error:
+            sys.stderr.write(f"twin: {error}\n")
+            return 2
+        daemon = build(
+            robot,
+            _clock_us(),
+            log=log,
+            seed=options.seed,
+            start_angle_rad=options.start_angle_rad,
+            permissions=options.permissions,
+            tick_offset_us=options.tick_offset_us,
+        )
+        server = stack.enter_context(contextlib.closing(Server(daemon, listener, _clock_us)))
+        _prefer_punctuality()
+        with _stopped_by_signals(server):
+            _announce(server.port, options.port_file)
+            server.serve()
+    return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="twin", description="A simulated robot behind pigpiod's socket protocol, on loopback only."
+    )
+    add = parser.add_argument
+    add("--port", type=int, default=8888, help="TCP port; 0 takes a free one (default: pigpiod's 8888)")
+    add("--port-file", type=Path, help="write the port to this file once clients can connect")
+    add("--robot", type=Path, help="robot.yaml (default: the packaged robot)")
+    add("--seed", type=int, default=0, help="chooses where the arm hangs at the start and the encoder's phase")
+    add("--start-angle-rad", type=float, help="start here instead: 0 is upright, pi hanging")
+    add("--pin-log", type=Path, help="record every change at the bridge's pins in this file")
+    permissions = f"bits of the GPIO that clients may change (default: {DEFAULT_PERMISSIONS:#x})"
+    add("--permissions", type=lambda text: int(text, 0), default=DEFAULT_PERMISSIONS, help=permissions)
+    add("--tick-offset-us", type=int, default=0, help="added to ticks, to see them wrap at 2**32")
+    return parser.parse_args(arguments)
+
+
+def _clock_us() -> int:
+    return time.monotonic_ns() // 1000
+
+
+def _prefer_punctuality() -> None:
+    """No pauses by the garbage collector (nothing here makes cycles), and timers that are not rounded up by 50 µs."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    with contextlib.suppress(OSError):  # a locked-down /proc costs 50 µs, no more
+        Path("/proc/self/timerslack_ns").write_text("1")
+
+
+def _announce(port: int, port_file: Path | None) -> None:
+    if port_file is not None:
+        draft = port_file.with_name(f"{port_file.name}.{os.getpid()}")
+        draft.write_text(f"{port}\n")
+        draft.replace(port_file)
+    sys.stdout.write(f"twin: pigpiod's protocol on 127.0.0.1:{port}\n")
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(server: Server) -> Iterator[None]:
+    before = {number: signal.signal(number, lambda *_: server.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

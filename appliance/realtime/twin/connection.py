@@ -1,0 +1,123 @@
+"""What goes on on one client's connection? Requests are cut out of the stream, answered in order, one after the other.
+
+A delay (MICS, MILS) holds up the requests behind it on the same connection and nothing else. Reports for a client that
+doesn't read are dropped once its backlog is full, which shows as a gap in the sequence numbers; pigpiod would stall
+every client's reports instead.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Final
+
+from appliance.realtime.twin.assembler import PARAMETERS
+from appliance.realtime.twin.daemon import Daemon
+from appliance.realtime.twin.machine import delay_us
+from appliance.realtime.twin.protocol import EXTENSION_LIMIT_BYTES, REQUEST, U32, Command
+
+_RECEIVE_BYTES: Final = 1 << 16
+#: Nothing more is read from a client that has so much unhandled or unread.
+_BACKLOG_BYTES: Final = 1 << 18
+_REPORTS_BACKLOG_BYTES: Final = 1 << 20
+_STATUS: Final = struct.Struct(f"<{1 + PARAMETERS}i")
+_DELAYS: Final = (Command.MICS, Command.MILS)
+
+
+class Connection:
+    """One client. `number` names it towards the daemon and is never used twice."""
+
+    def __init__(self, peer: socket.socket, number: int, daemon: Daemon) -> None:
+        self.socket = peer
+        self.number = number
+        self.closed = False
+        self.held_until_us: int | None = None
+        self._daemon = daemon
+        self._inbox = bytearray()
+        self._outbox = bytearray()
+        self._held_reply = b""
+
+    @property
+    def wants_to_read(self) -> bool:
+        """Whether the client may send more."""
+        return len(self._inbox) < _BACKLOG_BYTES and len(self._outbox) < _BACKLOG_BYTES
+
+    @property
+    def wants_to_write(self) -> bool:
+        """Whether something waits for the client to read."""
+        return bool(self._outbox)
+
+    def receive(self, now_us: int) -> None:
+        """Read what is there, carry it out, answer."""
+        try:
+            data = self.socket.recv(_RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.closed = True
+            return
+        self._inbox += data
+        if self.held_until_us is None:
+            self._answer(now_us)
+
+    def release(self, now_us: int) -> None:
+        """The delay is over: its reply goes out, and the requests behind it follow."""
+        self.held_until_us = None
+        self._outbox += self._held_reply
+        self._answer(now_us)
+
+    def report(self, data: bytes) -> None:
+        """Send reports, whole or not at all."""
+        if len(self._outbox) + len(data) <= _REPORTS_BACKLOG_BYTES:
+            self._outbox += data
+            self.flush()
+
+    def flush(self) -> None:
+        """Send as much as the client takes now."""
+        if not self._outbox:
+            return
+        try:
+            sent = self.socket.send(self._outbox)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.closed = True
+            return
+        del self._outbox[:sent]
+
+    def _answer(self, now_us: int) -> None:
+        inbox, at = self._inbox, 0
+        while len(inbox) - at >= REQUEST.size and self.held_until_us is None:
+            command, p1, p2, length = REQUEST.unpack_from(inbox, at)
+            if length >= EXTENSION_LIMIT_BYTES:
+                self.closed = True
+                break
+            end = at + REQUEST.size + length
+            if len(inbox) < end:
+                break
+            self._one(now_us, command, p1, p2, bytes(inbox[at + REQUEST.size : end]))
+            at = end
+        del inbox[:at]
+        self.flush()
+
+    def _one(self, now_us: int, command: int, p1: int, p2: int, extension: bytes) -> None:
+        tail = b""
+        if command == Command.NOIB:
+            self._daemon.world.advance(now_us)
+            result = self._daemon.notifications.open(now_us, self.number)
+        elif command == Command.PROCP:
+            result, parameters = self._daemon.scripts.status(p1)
+            if result >= 0:
+                tail = _STATUS.pack(result, *parameters)
+                result = len(tail)
+        elif command in _DELAYS:
+            result = min(delay_us(command, p1), 0)
+            if not result:
+                self.held_until_us = now_us + delay_us(command, p1)
+                self._held_reply = REQUEST.pack(command, p1, p2, 0)
+                return
+        else:
+            result = self._daemon.execute(now_us, command, p1, p2, extension)
+        self._outbox += REQUEST.pack(command, p1, p2, result & U32) + tail
