@@ -1,0 +1,82 @@
+"""How do gym and gymnasium learn of the environments? As soon as both `gym_raas` and the library are imported.
+
+Importing `gym_raas` imports neither: a program uses one of them, and the appliance's processes, which share wire,
+task and physics, use none. A library that is there already is told at once; one that comes later is told by a hook
+that runs right after its import.
+
+The classic ids live in gym only and the modern ones in gymnasium only: a v1 in gym would make it call v0 out of date.
+The three classic arguments make `gym.make` return the bare environment, as old programs expect it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Final
+
+CLASSIC_IDS: Final = ("raaspendulum-v0", "RaasPendulum-v0")
+MODERN_IDS: Final = ("raaspendulum-v1", "RaasPendulum-v1")
+#: An episode of the standard task; without a limit, learners would wait for an end for ever.
+EPISODE_STEPS: Final = 400
+
+
+def register_classic(gym: Any) -> None:
+    """Make the classic ids known to the imported module `gym`."""
+    for name in CLASSIC_IDS:
+        gym.register(
+            id=name,
+            entry_point="gym_raas.classic:ClassicPendulum",
+            order_enforce=False,
+            disable_env_checker=True,
+        )
+
+
+def register_modern(gymnasium: Any) -> None:
+    """Make the modern ids known to the imported module `gymnasium`."""
+    for name in MODERN_IDS:
+        gymnasium.register(id=name, entry_point="gym_raas.modern:ModernPendulum", max_episode_steps=EPISODE_STEPS)
+
+
+_REGISTER: Final[dict[str, Callable[[Any], None]]] = {"gym": register_classic, "gymnasium": register_modern}
+
+
+class _WhenImported(MetaPathFinder):
+    """Finds what the other finders find, and registers once the module has run."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of gym or gymnasium, with a registration behind it; None for all else."""
+        if fullname not in _REGISTER:
+            return None
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(fullname, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    _run_after(spec.loader, _REGISTER[fullname])
+                return spec
+        return None
+
+
+def _run_after(loader: Loader, register: Callable[[Any], None]) -> None:
+    execute = loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        execute(module)
+        register(module)
+
+    setattr(loader, "exec_module", exec_module)  # noqa: B010 (the type checker forbids replacing a method)
+
+
+def announce() -> None:
+    """Register in what is imported already, and be there when the rest is."""
+    for name, register in _REGISTER.items():
+        module = sys.modules.get(name)
+        # A library that is being imported at this moment has no `register` yet; it imports nothing of ours.
+        if module is not None:
+            register(module)
+    if not any(isinstance(finder, _WhenImported) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _WhenImported())
