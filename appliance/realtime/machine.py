@@ -1,0 +1,70 @@
+"""Which real-time means does this machine grant? Core, priority, locked memory, no garbage collection, no sleep states.
+
+Each is asked for; none is needed. `prepare()` says in one line what was granted and what was not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+_MCL_CURRENT: Final = 1
+_MCL_FUTURE: Final = 2
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_TIMERSLACK: Final = 29
+_LATENCY_DEVICE: Final = Path("/dev/cpu_dma_latency")
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent(parent: int) -> bool:
+    """Ask the kernel to kill this process when its parent ends; False when `parent` has ended already."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == parent
+
+
+def prepare(core: int, priority: int) -> str:
+    """Ask for everything; returns the report. Call it last, when all memory that the loop uses is there."""
+    means: dict[str, Callable[[], None]] = {
+        f"core {core}": lambda: os.sched_setaffinity(0, {core}),
+        f"FIFO priority {priority}": lambda: _take_priority(priority),
+        "locked memory": _lock_memory,
+        "exact timers": lambda: _call(_LIBC.prctl, _PR_SET_TIMERSLACK, 1),
+        "no sleep states": _stay_awake,
+    }
+    granted, refused = [], []
+    for name, ask in means.items():
+        try:
+            ask()
+            granted.append(name)
+        except OSError as error:
+            refused.append(f"{name} ({error.strerror})")
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    return f"real-time: granted {', '.join(granted) or 'nothing'}; refused {', '.join(refused) or 'nothing'}"
+
+
+def _take_priority(priority: int) -> None:
+    if priority:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+
+
+def _lock_memory() -> None:
+    _call(_LIBC.mlockall, _MCL_CURRENT | _MCL_FUTURE)
+
+
+def _stay_awake() -> None:
+    """Keep the processors out of deep sleep: the request holds as long as the file is open, so it stays open."""
+    descriptor = os.open(_LATENCY_DEVICE, os.O_WRONLY | os.O_CLOEXEC)
+    os.write(descriptor, bytes(4))
+
+
+def _call(function: Callable[..., int], *arguments: int) -> None:
+    if function(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
