@@ -11,6 +11,9 @@ if [ -z "$npm" ]; then
     .venv/bin/python -m pip install --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-node.txt
     npm=$PWD/.venv/bin/npm
 fi
+# Node.js brings its own certificate authorities; a network may have one that only the machine knows.
+authorities=/etc/ssl/certs/ca-certificates.crt
+[ ! -r $authorities ] || export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-$authorities}
 rm -rf $work
 mkdir -p $work
 cp package.json package-lock.json $work
