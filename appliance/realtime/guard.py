@@ -1,0 +1,131 @@
+"""Who guards the motor loop? `python -m appliance.realtime.guard`: parent of loop and gateway, owner of the stop latch.
+
+Answers the control sockets, arms and ends sessions, and switches the motor off by its own connection to pigpiod whenever
+the loop can't. Everything here runs on one event loop; only the latch's disk writes wait elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance import config as configuration
+from appliance.config import Config
+from appliance.errors import ConfigError, InUse, RaasError
+from appliance.notify import Notifier
+from appliance.paths import Paths
+from appliance.realtime.control_server import ControlServer
+from appliance.realtime.cores import keep_off_loop_core
+from appliance.realtime.desk import Desk
+from appliance.realtime.latch import Latch
+from appliance.realtime.off_link import OffLink
+from appliance.realtime.pins_off import Link
+from appliance.realtime.session_files import SessionFiles
+from appliance.realtime.supervision import Commands, Supervision
+from gym_raas.parameters import Robot, RobotFileError, load_robot
+
+_LOOK_S = 0.01
+_log = logging.getLogger("guard")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a guard must know."""
+
+    paths: Paths
+    config: Config
+    robot: Robot
+    link: Link
+    commands: Commands
+
+
+async def serve(settings: Settings, notifier: Notifier, stop: asyncio.Event) -> None:
+    """Guard until `stop` is set; then switch off and end both children."""
+    paths, realtime = settings.paths, settings.config.realtime
+    files = SessionFiles(paths, realtime.rate_hz)
+    files.remove_old_folders()
+    pins = settings.robot.pins
+    off = OffLink(settings.link, (pins.forward, pins.backward))
+    connecting = asyncio.create_task(off.run())
+    keep_off_loop_core(realtime.cpu)
+    supervision = Supervision(paths, settings.commands, off, realtime.dead_man_s)
+    desk = Desk(supervision, Latch(paths.estop_latch), files, realtime.lease_s)
+    server = ControlServer(paths.control, desk.handle, desk.reply)
+    try:
+        supervision.start(desk)
+        await server.open()
+        notifier.ready("guarding")
+        while not stop.is_set():
+            supervision.look()
+            desk.look()
+            if supervision.is_loop_alive:
+                notifier.alive(asyncio.get_running_loop().time())
+            await asyncio.sleep(_LOOK_S)
+    finally:
+        notifier.stopping()
+        server.close()
+        await supervision.stop()
+        connecting.cancel()
+        desk.close()
+        files.remove_old_folders()
+
+
+async def _serve_until_signal(settings: Settings, notifier: Notifier) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve(settings, notifier, stop)
+
+
+def run(settings: Settings, notifier: Notifier) -> None:
+    """Guard until SIGTERM or SIGINT. Raises InUse when another guard guards the same appliance."""
+    settings.paths.runtime.mkdir(parents=True, exist_ok=True)
+    lock = os.open(settings.paths.runtime / "guard.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        asyncio.run(_serve_until_signal(settings, notifier))
+    except BlockingIOError as error:
+        raise InUse(f"Another guard already runs for {settings.paths.data}. Stop that one first.") from error
+    finally:
+        os.close(lock)
+
+
+def settings_from(arguments: Sequence[str] | None, commands: Callable[[Sequence[str]], Commands]) -> Settings:
+    """Parse the command line and the files that it names. Raises RaasError."""
+    parser = argparse.ArgumentParser(prog="raas-guard", description="Guards the motor loop; owns the stop latch.")
+    parser.add_argument("--data", type=Path, required=True, help="the appliance's data folder")
+    parser.add_argument("--config", type=Path, required=True, help="raas.yaml")
+    parser.add_argument("--runtime-root", type=Path, default=Path("/run/raas"), help="where sockets go")
+    parser.add_argument("--link", required=True, metavar="HOST:PORT", help="pigpiod, or the twin")
+    given = parser.parse_args(arguments)
+    config = configuration.load(given.config)
+    try:
+        robot = load_robot(Path(config.robot.file) if config.robot.file else None)
+    except RobotFileError as error:
+        raise ConfigError(str(error)) from error
+    common = [f"--data={given.data}", f"--config={given.config}", f"--runtime-root={given.runtime_root}"]
+    paths = Paths.of(given.data, given.runtime_root)
+    return Settings(paths, config, robot, Link.parse(given.link), commands([*common, f"--link={given.link}"]))
+
+
+def main(arguments: Sequence[str] | None = None, commands: Callable[[Sequence[str]], Commands] = Commands) -> int:
+    """Entry point. `commands` says what is run as loop and gateway, given their common arguments."""
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    try:
+        run(settings_from(arguments, commands), Notifier(os.environ))
+    except RaasError as error:
+        _log.critical("%s", error)
+        return os.EX_CONFIG
+    return os.EX_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
