@@ -7,6 +7,7 @@ every client's reports instead.
 
 from __future__ import annotations
 
+import selectors
 import socket
 import struct
 from typing import Final
@@ -31,6 +32,7 @@ class Connection:
         self.socket = peer
         self.number = number
         self.closed = False
+        self.awaited_events = selectors.EVENT_READ
         self.held_until_us: int | None = None
         self._daemon = daemon
         self._inbox = bytearray()
@@ -38,14 +40,13 @@ class Connection:
         self._held_reply = b""
 
     @property
-    def wants_to_read(self) -> bool:
-        """Whether the client may send more."""
-        return len(self._inbox) < _BACKLOG_BYTES and len(self._outbox) < _BACKLOG_BYTES
-
-    @property
-    def wants_to_write(self) -> bool:
-        """Whether something waits for the client to read."""
-        return bool(self._outbox)
+    def wanted_events(self) -> int:
+        """What to wait for: for writing while replies or reports wait, for reading unless the client outruns us."""
+        if not self._outbox:
+            return selectors.EVENT_READ if len(self._inbox) < _BACKLOG_BYTES else 0
+        if len(self._inbox) < _BACKLOG_BYTES and len(self._outbox) < _BACKLOG_BYTES:
+            return selectors.EVENT_READ | selectors.EVENT_WRITE
+        return selectors.EVENT_WRITE
 
     def receive(self, now_us: int) -> None:
         """Read what is there, carry it out, answer."""

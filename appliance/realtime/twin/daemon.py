@@ -57,6 +57,8 @@ class Daemon:
 
     def execute(self, now_us: int, command: int, p1: int, p2: int, extension: bytes) -> int:
         """Carry out a command as it arrives; the result is negative for a refusal."""
+        if command == Command.PWM and self._modulator.holds_pwm(p1, p2):
+            return 0  # most of what a motor loop sends
         changing = self._changing.get(command)
         if changing is not None:
             self.world.begin(now_us)

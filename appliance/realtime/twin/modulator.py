@@ -101,6 +101,13 @@ class Modulator:
         self._show_pwm(gpio)
         return 0
 
+    def holds_pwm(self, gpio: int, duty: int) -> bool:
+        """Whether the GPIO makes just this PWM already, so that setting it again changes nothing."""
+        if gpio > MAX_USER_GPIO:
+            return False
+        state = self._gpios[gpio]
+        return state.kind is Kind.PWM and state.width == duty
+
     def servo(self, gpio: int, width_us: int) -> int:
         """SERVO: pulses of this width, 50 a second; 0 is off."""
         if width_us and width_us not in _SERVO_US:

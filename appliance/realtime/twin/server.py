@@ -51,6 +51,7 @@ class Server:
         self._clock_us = clock_us
         self._filter = report_filter
         self._connections: dict[int, Connection] = {}
+        self._held: list[Connection] = []
         self._next_number = 1
         self._stopping = False
         self._tick_due_us = clock_us()
@@ -78,7 +79,7 @@ class Server:
     def serve(self) -> None:
         """Serve until stopped."""
         while not self._stopping:
-            self._once(self._sleep_s(self._clock_us()))
+            self._once()
 
     def close(self) -> None:
         """Close all sockets."""
@@ -88,35 +89,36 @@ class Server:
         for end in (self._listener, self._wake_reader, self.waker):
             end.close()
 
-    def _once(self, timeout_s: float) -> None:
-        for key, events in self._selector.select(timeout_s):
-            key.data(events)
+    def _once(self) -> None:
+        due_us, now_us = self._due_us(), self._clock_us()
+        events = self._selector.select(max(due_us - now_us, 0) * 1e-6)
+        for key, mask in events:
+            key.data(mask)
         now_us = self._clock_us()
-        for connection in list(self._connections.values()):
-            if connection.held_until_us is not None and connection.held_until_us <= now_us:
-                connection.release(now_us)
-        if now_us >= self._next_us():
-            self._tick(now_us)
-        for connection in list(self._connections.values()):
+        for connection in [c for c in self._held if (c.held_until_us or 0) <= now_us]:
+            self._held.remove(connection)
+            connection.release(now_us)
             self._look_after(connection)
+        if now_us >= (self._due_us() if events else due_us):
+            self._tick(now_us)
 
-    def _sleep_s(self, now_us: int) -> float:
-        held = [c.held_until_us for c in self._connections.values() if c.held_until_us is not None]
-        return max(min(self._next_us(), *held) if held else self._next_us(), now_us) * 1e-6 - now_us * 1e-6
-
-    def _next_us(self) -> int:
-        """When the daemon's next tick is due."""
-        due_us = self._tick_due_us + (0 if self._daemon.busy else _IDLE_TICK_US - _TICK_US)
+    def _due_us(self) -> int:
+        """When there is something to do although no client sends anything."""
+        due_us = self._tick_due_us if self._daemon.busy else self._tick_due_us + _IDLE_TICK_US
         script_us = self._daemon.scripts.next_us
-        return due_us if script_us is None else min(due_us, script_us)
+        if script_us is not None and script_us < due_us:
+            due_us = script_us
+        for connection in self._held:
+            due_us = min(due_us, connection.held_until_us or 0)
+        return due_us
 
     def _tick(self, now_us: int) -> None:
         late_us = now_us - self._tick_due_us
         self._tick_due_us = self._tick_due_us + _TICK_US if 0 <= late_us < _TICK_US else now_us + _TICK_US
         for number, data in self._daemon.tick(now_us):
-            connection = self._connections.get(number)
-            if connection is not None:
-                connection.report(self._filter(number, data))
+            connection = self._connections[number]
+            connection.report(self._filter(number, data))
+            self._look_after(connection)
 
     def _accept(self, _: int) -> None:
         try:
@@ -134,29 +136,38 @@ class Server:
         self._selector.register(peer, selectors.EVENT_READ, self._serves(connection))
 
     def _serves(self, connection: Connection) -> Callable[[int], None]:
-        def serve(events: int) -> None:
-            if events & selectors.EVENT_WRITE:
+        def serve(mask: int) -> None:
+            if mask & selectors.EVENT_WRITE:
                 connection.flush()
-            if events & selectors.EVENT_READ:
+            if mask & selectors.EVENT_READ:
                 connection.receive(self._clock_us())
+            self._look_after(connection)
 
         return serve
 
     def _look_after(self, connection: Connection) -> None:
-        """Drop a closed connection; wait for the events that this one wants now."""
+        """Drop a closed connection; else wait for what this one needs now."""
         if connection.closed:
             self._drop(connection)
             return
-        wanted = selectors.EVENT_READ * connection.wants_to_read | selectors.EVENT_WRITE * connection.wants_to_write
-        key = self._selector.get_key(connection.socket)
-        if key.events != wanted:
-            # A client that neither reads nor may send is only waited for to read.
-            self._selector.modify(connection.socket, wanted or selectors.EVENT_WRITE, key.data)
+        if connection.held_until_us is not None and connection not in self._held:
+            self._held.append(connection)
+        wanted = connection.wanted_events
+        awaited, connection.awaited_events = connection.awaited_events, wanted
+        if wanted == awaited:
+            return
+        if awaited:
+            self._selector.unregister(connection.socket)
+        if wanted:
+            self._selector.register(connection.socket, wanted, self._serves(connection))
 
     def _drop(self, connection: Connection) -> None:
-        self._selector.unregister(connection.socket)
+        if connection.awaited_events:
+            self._selector.unregister(connection.socket)
         connection.socket.close()
         del self._connections[connection.number]
+        if connection in self._held:
+            self._held.remove(connection)
         self._daemon.disconnected(connection.number)
 
     def _woken(self, _: int) -> None:
