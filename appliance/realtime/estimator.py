@@ -19,7 +19,7 @@ _CYCLE_EDGES: Final = 4
 _LONGEST_SPAN_US: Final = 20_000
 #: pigpiod collects reports for about 1 ms; an edge younger than this may still be on its way.
 _REPORT_DELAY_US: Final = 3_000
-_STANDSTILL_US: Final = 300_000
+_STANDSTILL_US: Final = 250_000
 
 
 class Motion(NamedTuple):

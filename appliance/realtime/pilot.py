@@ -111,7 +111,8 @@ class Pilot:
         self._mends_itself = fault in (Fault.LINK_LOST, Fault.LINK_SLOW) and not self.may_move
         self.fault = fault
         self._end(Ending.FAULT, RobotState.FAULT)
-        self._tell(NoticeKind.FAULT, code=fault)
+        if not self._mends_itself:
+            self._tell(NoticeKind.FAULT, code=fault)
 
     def _end(self, ending: Ending, state: RobotState) -> None:
         """Leave whatever is going on for `state`; whoever waits is told."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from appliance.realtime.pilot import Pilot, Seen
 from appliance.realtime.safety import Drive
+from appliance.realtime.session import Session
 from appliance.realtime.telemetry import LIVE_RATE_HZ, LiveRecord, TickRecord
 
 _LARGEST_U32 = 0xFFFFFFFF
@@ -30,12 +31,16 @@ class Publisher:
         self._rate_ticks = 0
         self._rate_since_us = 0
         self._last_due_us = 0
+        self._session: Session | None = None
 
     def publish(self, pilot: Pilot, seen: Seen, drive: Drive, end_us: int) -> None:
         """Record the tick that has done its work at `end_us`."""
         work_us = min(max(0, end_us - seen.now_us), _LARGEST_U32)
-        self._count(seen, work_us)
         session = pilot.session
+        self._count(seen)
+        if session is self._session:  # arming maps and locks a whole segment, while the motor is off
+            self._worst_us = max(self._worst_us, work_us)
+        self._session = session
         if pilot.records is not None and session is not None and session.started_us is not None:
             late_us = min(max(0, seen.now_us - seen.due_us), _LARGEST_U32)
             pilot.records.append_tick(
@@ -47,12 +52,11 @@ class Publisher:
         if self._ticks % self._every == 0:
             self._ring.append(self._live(pilot, seen, drive, work_us))
 
-    def _count(self, seen: Seen, work_us: int) -> None:
+    def _count(self, seen: Seen) -> None:
         self._ticks += 1
         if self._last_due_us:
             self._missed_ticks += round((seen.due_us - self._last_due_us) / self._period_us) - 1
         self._last_due_us = seen.due_us
-        self._worst_us = max(self._worst_us, work_us)
         self._rate_ticks += 1
         passed_us = seen.now_us - self._rate_since_us
         if passed_us >= 1_000_000:
