@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from appliance.output import Capture
 from gym_raas.wire import JOB_SOCKET_DIR
 
 WORK_DIR: Final = "/job"
@@ -86,11 +87,23 @@ class Cell(Protocol):
         """Leave nothing of it behind, whatever its state; idempotent."""
 
 
-def job_cores(available: Iterable[int], loop_cpu: int) -> tuple[int, ...]:
-    """The cores for jobs: all but the motor loop's (-1: the last one). A machine with one core shares it."""
+class Cells(Protocol):
+    """What makes cells, for one appliance."""
+
+    def problem(self) -> str:
+        """Why no cell can be made now, as a sentence; '' if one can."""
+
+    def create(self, spec: Spec, capture: Capture) -> Cell:
+        """A cell that is ready to start, its output going to `capture`. Raises EngineError."""
+
+    def sweep(self) -> int:
+        """Remove all cells of this appliance; returns how many there were. Raises EngineError."""
+
+
+def job_cores(available: Iterable[int], loop_core: int) -> tuple[int, ...]:
+    """The cores for jobs: all but the motor loop's. A machine with one core shares it."""
     cores = sorted(available)
-    loop = cores[-1] if loop_cpu == -1 else loop_cpu
-    return tuple(core for core in cores if core != loop) or tuple(cores)
+    return tuple(core for core in cores if core != loop_core) or tuple(cores)
 
 
 def host_config(spec: Spec) -> dict[str, Any]:
@@ -135,5 +148,10 @@ def ulimits(spec: Spec) -> dict[str, int]:
 
 
 def mounts(spec: Spec) -> dict[str, Path]:
-    """What of the host is seen inside, read-only: path inside -> path outside."""
-    return {WORK_DIR: spec.source, JOB_SOCKET_DIR: spec.session}
+    """What of the host is seen inside, read-only, and is there already: path inside -> path outside."""
+    return {WORK_DIR: spec.source}
+
+
+def late_mounts(spec: Spec) -> dict[str, Path]:
+    """As `mounts`, but the folder outside needs to be there only when the cell starts: the guard makes it on arming."""
+    return {JOB_SOCKET_DIR: spec.session}

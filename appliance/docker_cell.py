@@ -18,14 +18,15 @@ import docker.errors
 import requests.exceptions
 from docker.types import LogConfig, Mount, Ulimit
 
-from appliance import cell
+from appliance import cell, engine
 from appliance.attach import Reader
-from appliance.cell import Exit, Spec
+from appliance.cell import Cell, Exit, Spec
 from appliance.errors import EngineError
 from appliance.output import Capture
 
 _DRAIN_S: Final = 5.0
 _EXIT_CODE_S: Final = 10
+_ABSENT: Final = "Docker Engine doesn't answer; is it running? `systemctl status docker` tells."
 
 
 class DockerCell:
@@ -128,14 +129,51 @@ class DockerCell:
                     raise
 
 
-def sweep(client: docker.DockerClient, tag: str) -> int:
-    """Remove all containers of the appliance `tag`, running or not; returns how many there were."""
-    with engine_errors("left-over cells"):
-        left = client.api.containers(all=True, quiet=True, filters={"label": f"{cell.LABEL}={tag}"})
-        for container in left:
-            with contextlib.suppress(docker.errors.NotFound):
-                client.api.remove_container(container["Id"], force=True, v=True)
-    return len(left)
+class DockerCells:
+    """Makes containers for the appliance `tag` on the engine at `host`, which may come and go."""
+
+    def __init__(self, host: str, tag: str) -> None:
+        self._host, self._tag = host, tag
+        self._client: docker.DockerClient | None = None
+
+    def problem(self) -> str:
+        """Why no cell can be made now; asks the engine."""
+        try:
+            self._connected().api.ping()
+        except EngineError as error:
+            return str(error)
+        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError):
+            self.close()
+            return _ABSENT
+        return ""
+
+    def create(self, spec: Spec, capture: Capture) -> Cell:
+        """A new container; whatever an earlier one left is removed before."""
+        self.sweep()
+        return DockerCell(self._connected(), spec, capture)
+
+    def sweep(self) -> int:
+        """Remove all containers of this appliance, running or not."""
+        api = self._connected().api
+        with engine_errors("left-over cells"):
+            left = api.containers(all=True, quiet=True, filters={"label": f"{cell.LABEL}={self._tag}"})
+            for container in left:
+                with contextlib.suppress(docker.errors.NotFound):
+                    api.remove_container(container["Id"], force=True, v=True)
+        return len(left)
+
+    def close(self) -> None:
+        """Close the connection; the next call makes a new one."""
+        if self._client is not None:
+            self._client.close()
+        self._client = None
+
+    def _connected(self) -> docker.DockerClient:
+        if self._client is None:
+            self._client = engine.connect(self._host)
+        if self._client is None:
+            raise EngineError(_ABSENT)
+        return self._client
 
 
 @contextlib.contextmanager
@@ -162,6 +200,8 @@ def _arguments(api: docker.APIClient, spec: Spec) -> dict[str, Any]:
         Mount(target, str(path), type="bind", read_only=True, propagation="rprivate")
         for target, path in cell.mounts(spec).items()
     ]
+    # Docker checks the source of a mount when the container is created, that of a bind when it is started.
+    settings["binds"] = [f"{path}:{target}:ro" for target, path in cell.late_mounts(spec).items()]
     return {
         "image": spec.image,
         "command": list(cell.COMMAND),

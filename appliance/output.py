@@ -54,14 +54,17 @@ class Capture:
             self._keep(rest)
 
     def finish(self) -> Printed:
-        """Write what was held back, close the file and say how much there was. Raises OSError (full disk)."""
+        """Write what was held back, close the file and say how much there was. A full disk loses the tail."""
+        dropped = self._dropped
         try:
-            if self._dropped:
-                _write(self._file, f"[{self._dropped} bytes of output are left out here]\n".encode())
+            if dropped:
+                _write(self._file, f"[{dropped} bytes of output are left out here]\n".encode())
             _write(self._file, self._tail[-self._tail_limit :])
+        except OSError:
+            dropped = self._beyond_head
         finally:
             self.close()
-        return Printed(self._total, self._dropped)
+        return Printed(self._total, dropped)
 
     def close(self) -> None:
         """Close the file as it is."""

@@ -153,7 +153,8 @@ class Store:
         with self._transaction() as db:
             job = next(iter(self.queue()), None)
             if job is not None:
-                self._set(db, job.id, now_s, state=State.PREPARING, reason=Reason.NONE, detail="")
+                reason = Reason.FETCHING if job.source_kind == "git" else Reason.UNPACKING
+                self._set(db, job.id, now_s, state=State.PREPARING, reason=reason, detail="")
         return None if job is None else self.get(job.id)
 
     def put_back(self, job_id: str, now_s: float, reason: Reason, detail: str = "", attempt: int | None = None) -> Job:

@@ -1,0 +1,281 @@
+"""What runs the jobs? `python -m appliance.runner --data DATA --config FILE`: one job at a time, from queue to results.
+
+One thread decides; others only read output, refresh the lease, or prepare the next job. A runner that was stopped or
+killed at any point leaves a state from which the next one goes on: see `_recover`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Final
+
+from appliance import attempt, cell, collecting, engine, intake, jobs, lease, recovery, results
+from appliance import config as configuration
+from appliance.attempt import NotStarted, Tools
+from appliance.cell import Cells, Limits, Spec
+from appliance.config import Config
+from appliance.docker_cell import DockerCells
+from appliance.errors import EngineError, InUse, RaasError
+from appliance.jobs import Reason, State
+from appliance.notify import Notifier
+from appliance.paths import Paths
+from appliance.preparation import Prepare
+from appliance.realtime.cores import keep_off_loop_core, loop_core
+from appliance.record import Record
+from appliance.shapes import Report
+from appliance.store import Job, Store
+from appliance.verdict import Cause
+from appliance.waiting_room import Setting, WaitingRoom
+from gym_raas import parameters
+from image_build import job_image
+
+#: How soon a new job is seen: the longest sleep of an idle runner.
+ROUND_S: Final = 0.02
+_DISK_RETRY_S: Final = 2.0
+_PREPARATION_PATIENCE_S: Final = 2.0
+_AFTER_ERROR_S: Final = 1.0
+
+_log = logging.getLogger("runner")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a runner is made of. stopping: set when it is to end. image: tag of the job image."""
+
+    paths: Paths
+    config: Config
+    store: Store
+    cells: Cells
+    prepare: Prepare
+    image: str
+    robot_file: Path
+    results: results.Setting
+    notifier: Notifier
+    stopping: threading.Event
+
+
+class Runner:
+    """The queue's one worker."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts, self._store = parts, parts.store
+        self._room = WaitingRoom(Setting(parts.store, parts.paths, parts.config, parts.cells, parts.prepare))
+
+    def serve(self) -> None:
+        """Put right what an earlier runner left, then work until `stopping` is set."""
+        self._recover()
+        while not self._parts.stopping.is_set():
+            self._room.tend(robot_is_free=True)
+            self._parts.notifier.alive(time.monotonic())
+            job = self._room.next_ready()
+            if job is None:
+                self._parts.stopping.wait(ROUND_S)
+            else:
+                self._run(job)
+        self._room.empty(_PREPARATION_PATIENCE_S)
+
+    # --- one job ----------------------------------------------------------------------------------------------
+
+    def _run(self, job: Job) -> None:
+        _log.info("%s waiting_for_robot", job.id)
+        tools = Tools(
+            paths=self._parts.paths,
+            config=self._parts.config,
+            robot_file=self._parts.robot_file,
+            make_spec=self._spec,
+            make_cell=self._parts.cells.create,
+            watch=lambda: self._watch(job.id),
+            started=lambda at_s: self._started(job.id, at_s),
+        )
+        try:
+            record = attempt.perform(job, tools)
+        except NotStarted as cause:
+            self._not_started(job, cause)
+        else:
+            self._complete(self._store.get(job.id), record)
+
+    def _watch(self, job_id: str) -> Cause | None:
+        """Called all the time while a job has the robot: look after the others, and say whether it is to end."""
+        self._parts.notifier.alive(time.monotonic())
+        self._room.tend(robot_is_free=False)
+        if self._parts.stopping.is_set():
+            return Cause.SHUTDOWN
+        return Cause.CANCEL if self._store.get(job_id).cancel_requested else None
+
+    def _started(self, job_id: str, at_s: float) -> None:
+        self._store.move(job_id, State.RUNNING, at_s, started_at=at_s)
+        _log.info("%s running", job_id)
+
+    def _not_started(self, job: Job, cause: NotStarted) -> None:
+        now_s = time.time()
+        if cause.reason is Reason.BY_USER:
+            self._store.move(job.id, State.CANCELLED, now_s, cause.reason, "Cancelled before it ran.", ended_at=now_s)
+        else:
+            self._store.put_back(job.id, now_s, cause.reason, cause.detail)
+            self._room.pause()
+        _log.info("%s %s (%s)", job.id, self._store.get(job.id).state, cause.detail or cause.reason)
+
+    def _complete(self, job: Job, record: Record) -> None:
+        """Collect, then move the job to where its verdict sends it."""
+        if job.state is not State.COLLECTING:
+            job = self._store.move(
+                job.id, State.COLLECTING, time.time(), ended_at=record.ended_at, exit_code=record.exit_code
+            )
+        report = self._collect(job, record)
+        if report is None:
+            return  # stopping, with a full disk: the next runner goes on here
+        if record.reason == Reason.INTERRUPTED:
+            self._interrupted(job, record, report)
+        else:
+            self._end(job, State(record.state), Reason(record.reason), record.detail, report)
+        collecting.forget_record(job, record, self._parts.paths)
+
+    def _collect(self, job: Job, record: Record) -> Report | None:
+        """Write the results; waits for room where the disk is full. None if the runner is stopped meanwhile."""
+        while True:
+            try:
+                return collecting.collect(job, record, self._parts.paths, self._parts.results)
+            except OSError as error:
+                text = f"The results can't be written ({error.strerror}). Make room on the appliance's disk."
+                _log.warning("%s %s", job.id, text)
+                self._store.explain(job.id, time.time(), Reason.DISK_FULL, text)
+            self._room.tend(robot_is_free=False)
+            if self._parts.stopping.wait(_DISK_RETRY_S):
+                return None
+
+    def _interrupted(self, job: Job, record: Record, report: Report) -> None:
+        state, reason, number = jobs.after_interruption(State.RUNNING, job.attempt)
+        if state is not State.QUEUED:
+            self._end(job, state, reason, f"Interrupted again. {record.detail}", report)
+            return
+        self._room.yield_to_front()
+        text = f"Attempt {job.attempt} was interrupted. {record.detail}"
+        job = self._store.put_back(job.id, time.time(), reason, text, number)
+        _log.info("%s %s (%s)", job.id, job.state, text)
+        self._room.pause()
+
+    def _end(self, job: Job, state: State, reason: Reason, detail: str, report: Report) -> None:
+        fields = {"exit_code": report.exit_code, "steps": report.steps, "missed_steps": report.missed_steps}
+        self._store.move(job.id, state, time.time(), reason, detail, ended_at=report.ended_at, **fields)
+        self._parts.paths.upload(job.id).unlink(missing_ok=True)
+        _log.info("%s %s %s", job.id, state, f"({detail})" if detail else "")
+        if reason is Reason.EMERGENCY_STOP:
+            self._room.pause()
+
+    def _spec(self, job: Job, session: str) -> Spec:
+        paths, config = self._parts.paths, self._parts.config
+        cores = cell.job_cores(range(os.cpu_count() or 1), loop_core(config.realtime.cpu))
+        limits = config.job
+        return Spec(
+            name=f"raas-{paths.tag}-{session}",
+            image=self._parts.image,
+            source=paths.source(job.id),
+            session=paths.session(int(session, 16)),
+            labels={cell.LABEL: paths.tag, cell.LABEL_JOB: job.id, cell.LABEL_SESSION: session},
+            limits=Limits(config.sandbox.uid, limits.memory_mb, limits.pids, limits.cpus, limits.tmp_mb, cores),
+        )
+
+    # --- after a crash ------------------------------------------------------------------------------------------
+
+    def _recover(self) -> None:
+        """Left-over cells first, then the robot, then the jobs that were caught, then what nobody needs any more."""
+        parts = self._parts
+        try:
+            parts.cells.sweep()
+        except EngineError as error:
+            _log.warning("%s Left-over cells are removed before the next job starts.", error)
+        lease.disarm_any(parts.paths.control("runner"))
+        for job in self._store.active():
+            recovery.discard_partial_files(job, parts.paths)
+            if job.state in {State.RUNNING, State.COLLECTING}:
+                _log.info("%s was caught %s", job.id, job.state)
+                self._complete(job, recovery.record_of(job, parts.paths, time.time()))
+            else:
+                recovery.discard_unstarted(job, parts.paths)
+                self._store.put_back(job.id, time.time(), Reason.NONE)
+        if not self._store.active():
+            recovery.discard_sessions(parts.paths)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The runner's process: 0 when stopped by SIGTERM or SIGINT, 1 with a message when it can't work."""
+    parser = argparse.ArgumentParser(prog="python -m appliance.runner", description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="the appliance's data folder")
+    parser.add_argument("--config", type=Path, help="raas.yaml; default: the one in the data folder")
+    parser.add_argument("--runtime-root", type=Path, default=Path("/run/raas"), help="default: %(default)s")
+    parser.add_argument("--image", default="", help="tag of the job image; default: that of the present sources")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        paths = Paths.of(options.data, options.runtime_root)
+        config = configuration.load(options.config or paths.config)
+        with _alone(paths):
+            _serve(paths, config, options.image or job_image.image_tag(config.job.image), stopping)
+    except (RaasError, parameters.RobotFileError) as error:
+        _log.error("%s", error)
+        return 1
+    return 0
+
+
+def _serve(paths: Paths, config: Config, image: str, stopping: threading.Event) -> None:
+    """Work until told to stop; whatever goes wrong inside is put right as after a crash."""
+    keep_off_loop_core(config.realtime.cpu)
+    notifier = Notifier(os.environ)
+    notifier.ready("waiting for jobs")
+    while not stopping.is_set():
+        store = Store(paths.database)
+        try:
+            Runner(_parts(paths, config, image, store, notifier, stopping)).serve()
+        except Exception:  # noqa: BLE001 - the process's edge
+            _log.exception("unexpected; going on as after a crash")
+            stopping.wait(_AFTER_ERROR_S)
+        finally:
+            store.close()
+    notifier.stopping()
+
+
+def _parts(
+    paths: Paths, config: Config, image: str, store: Store, notifier: Notifier, stopping: threading.Event
+) -> Parts:
+    robot_file = Path(config.robot.file) if config.robot.file else parameters.PACKAGED
+    robot = parameters.load_robot(robot_file)
+    packages = job_image.packages(config.job.image)
+
+    def prepare(job: Job, cancelled: Callable[[], bool]) -> intake.Prepared:
+        return intake.prepare(job, paths, config, packages, cancelled)
+
+    host = config.sandbox.docker_host or engine.docker_host(os.environ)
+    setting = results.Setting(robot.name, robot_file, config.robot.link, version("raas-appliance"), config.job.limit_s)
+    return Parts(
+        paths, config, store, DockerCells(host, paths.tag), prepare, image, robot_file, setting, notifier, stopping
+    )
+
+
+def _alone(paths: Paths) -> IO[str]:
+    """Hold the runner's lock. Raises InUse."""
+    paths.runtime.mkdir(parents=True, exist_ok=True)
+    lock = (paths.runtime / "runner.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise InUse(f"Another runner works on {paths.data}. Stop that one first.") from error
+    return lock
+
+
+if __name__ == "__main__":
+    sys.exit(main())
