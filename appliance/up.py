@@ -138,7 +138,8 @@ def _start_realtime(setting: _Setting, supervisor: Supervisor, link: str) -> Non
 def _guard_ready(paths: Paths) -> bool:
     try:
         with GuardClient(paths.control("stop")) as guard:
-            return guard.ask(Status()).loop_alive
+            found = guard.ask(Status())
+            return found.loop_alive and found.fault != "link_lost"
     except RaasError:
         return False
 
