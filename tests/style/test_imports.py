@@ -6,6 +6,7 @@ import itertools
 import sys
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 from packaging.requirements import Requirement
@@ -26,35 +27,26 @@ class Rule:
 INPUT_OUTPUT = ("docker", "multiprocessing", "os", "pathlib", "select", "socket", "sqlite3", "subprocess", "threading")
 PURE = (*INPUT_OUTPUT, "time", "zmq", "requests", "boto3", "gevent", "bottle", "pigpio")
 PURE_REASON = "it is pure core: no socket, file, clock, process or I/O library"
-ABOVE_THE_LOOP = (
-    "appliance.cli",
-    "appliance.engine",
-    "appliance.federation",
-    "appliance.queue",
-    "appliance.results",
-    "appliance.runner",
-    "appliance.store",
-    "appliance.webui",
-    "image_build",
+PURE_MODULES = (
+    "appliance.jobs",
+    "appliance.realtime.encoder",
+    "appliance.realtime.estimator",
+    "appliance.realtime.safety",
+    "gym_raas.physics",
+    "gym_raas.task",
 )
+# These hold for what a module imports itself.
+DIRECT_RULES = tuple(Rule(module, PURE, PURE_REASON) for module in PURE_MODULES)
+# These hold also for what comes in through other modules of ours.
 RULES = (
     Rule("gym_raas", ("appliance", "image_build"), "a researcher installs it without the appliance"),
-    Rule("appliance.realtime", ABOVE_THE_LOOP, "the motor is safe whatever happens above it"),
-    Rule("appliance.realtime", ("bottle", "boto3", "docker", "gevent", "sqlite3"), "the loop's processes stay small"),
+    Rule("appliance.realtime", ("bottle", "boto3", "docker", "gevent", "sqlite3"), "the motor's processes stay small"),
+    Rule("appliance.realtime", ("appliance.webui", "image_build"), "the motor is safe whatever happens above it"),
     Rule("appliance.webui", ("docker",), "Docker's socket is root, and only the runner reaches it"),
-    Rule("appliance.webui", ("appliance.runner", "appliance.engine", "image_build"), "it talks to the runner by rows"),
-    *(
-        Rule(core, PURE, PURE_REASON)
-        for core in (
-            "appliance.jobs",
-            "appliance.realtime.encoder",
-            "appliance.realtime.estimator",
-            "appliance.realtime.safety",
-            "gym_raas.physics",
-            "gym_raas.task",
-        )
-    ),
+    Rule("appliance.webui", ("appliance.runner", "image_build"), "it talks to the runner by rows"),
 )
+# All that the motor's processes share with the rest.
+BELOW_REALTIME = ("appliance.config", "appliance.errors", "appliance.notify", "appliance.paths", "appliance.realtime")
 # Extras of gym_raas that may be missing are imported where they are used; everything else stands at the top.
 OPTIONAL = ("boto3", "numba", "pyarrow", "pygame")
 PROJECTS = {"appliance": "pyproject.toml", "gym_raas": "gym_raas/pyproject.toml"}
@@ -66,14 +58,61 @@ def below(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.who}-not-{rule.not_these[0]}")
-def test_imports_go_one_way(rule: Rule) -> None:
+def name(rule: Rule) -> str:
+    return f"{rule.who}-not-{rule.not_these[0]}"
+
+
+@pytest.mark.parametrize("rule", DIRECT_RULES, ids=name)
+def test_the_core_is_pure(rule: Rule) -> None:
     broken = [
         f"{where(found)} imports {found.imported}"
         for found in imports()
         if below(found.importer, rule.who) and any(below(found.imported, other) for other in rule.not_these)
     ]
     assert not broken, f"{rule.who} must not, because {rule.reason}:\n" + "\n".join(broken)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=name)
+def test_imports_go_one_way(rule: Rule) -> None:
+    broken = [
+        " -> ".join([start, *(found.imported for found in way)])
+        for start in modules()
+        if below(start, rule.who)
+        for way in ways(start)
+        if any(below(way[-1].imported, other) for other in rule.not_these)
+    ]
+    assert not broken, f"{rule.who} must not, because {rule.reason}:\n" + "\n".join(broken)
+
+
+def test_the_motor_stands_on_few_modules() -> None:
+    broken = [
+        f"{where(found)} imports {found.imported}"
+        for found in imports()
+        if below(found.importer, "appliance.realtime")
+        and below(found.imported, "appliance")
+        and not any(below(found.imported, allowed) for allowed in BELOW_REALTIME)
+    ]
+    assert not broken, "appliance.realtime knows neither the queue nor the web:\n" + "\n".join(broken)
+
+
+def ways(start: str) -> list[tuple[Import, ...]]:
+    """The shortest way, import by import, from a module of ours to each module that it needs directly or not."""
+    shortest: dict[str, tuple[Import, ...]] = {start: ()}
+    queue = [start]
+    for module in queue:
+        for found in imports_by_module().get(module, ()):
+            if found.imported not in shortest:
+                shortest[found.imported] = (*shortest[module], found)
+                queue.append(found.imported)
+    return [way for way in shortest.values() if way]
+
+
+@cache
+def imports_by_module() -> dict[str, list[Import]]:
+    grouped: dict[str, list[Import]] = {}
+    for found in imports():
+        grouped.setdefault(found.importer, []).append(found)
+    return grouped
 
 
 def test_imports_stand_at_the_top() -> None:
@@ -128,6 +167,17 @@ def _circle(graph: dict[str, list[Import]]) -> list[Import]:
         path.append(next(found for found in graph[name] if found.imported not in finished))
         name = path[-1].imported
     return path[seen.index(name) :]
+
+
+def test_rules_name_modules_that_exist() -> None:
+    named = {*BELOW_REALTIME, *PURE_MODULES, *(rule.who for rule in RULES)}
+    assert not [name for name in named if not any(below(module, name) for module in modules())]
+
+
+def test_what_comes_in_through_another_module_is_found() -> None:
+    chains = [[found.imported for found in way] for way in ways("image_build.job_image")]
+    assert ["docker"] in chains
+    assert ["appliance.engine", "subprocess"] in chains
 
 
 def test_a_circle_is_found() -> None:
