@@ -127,13 +127,13 @@ def timing(recording: Recording) -> Timing | None:
 def step_errors_us(steps: Sequence[StepRecord]) -> list[float]:
     """Distance of each step's sample from its boundary t0 + k * dt, µs.
 
-    A grid begins with the first action after a reset: there k falls back, and t0 is the tick at which that action acted.
+    A grid begins with the first action after a reset: there k falls back, and t0 is the tick that took that action in.
     """
     errors: list[float] = []
     start_us, last_k = 0, -1
     for step in steps:
         if last_k < 0 or step.k <= last_k:
-            start_us = step.acted_us
+            start_us = step.received_us
         last_k = step.k
         errors.append(abs(step.sample_us - start_us - step.k * task.DT_S * 1e6))
     return errors
