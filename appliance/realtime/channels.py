@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -16,6 +17,8 @@ from appliance.realtime.messages import Command, CommandKind, Notice, NoticeKind
 LOOP_TIMEOUT_S: Final = 0.5
 GATEWAY_TIMEOUT_S: Final = 1.0
 _BUFFER_BYTES: Final = 64 * 1024
+
+_log = logging.getLogger(__name__)
 
 _REFUSALS: Final = {
     Refusal.WRONG_STATE: "The robot can't do that now: wait until it is idle, or resume it after a stop or a fault.",
@@ -112,10 +115,10 @@ class LoopChannel:
 
 
 class GatewayChannel:
-    """The guard's end towards the gateway."""
+    """The guard's end towards the gateway. `ready()` is called whenever a gateway says that it reads."""
 
-    def __init__(self, end: socket.socket) -> None:
-        self._end = end
+    def __init__(self, end: socket.socket, ready: Callable[[], None]) -> None:
+        self._end, self._ready = end, ready
         self._waiting: dict[tuple[type[orders.Answer], int], asyncio.Future[orders.Answer]] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(end, self._receive)
@@ -148,6 +151,11 @@ class GatewayChannel:
             answer = orders.decode_answer(self._end.recv(orders.MAX_ORDER_BYTES))
         except BlockingIOError:
             return
+        if isinstance(answer, orders.Ready):
+            self._ready()
+            return
         future = self._waiting.get((type(answer), answer.session))
         if future is not None and not future.done():
             future.set_result(answer)
+        elif isinstance(answer, orders.Opened) and answer.error:
+            _log.error("a new gateway can't go on: %s", answer.error)

@@ -133,6 +133,8 @@ class Desk:
         state = RobotState(newest.state)
         if session is not None and (newest.session != session.number or state == RobotState.ARMED):
             state = RobotState.ARMED if session.started_s is None else RobotState.RUNNING
-        elif session is None and state in (RobotState.ARMED, RobotState.RUNNING, RobotState.STOPPED):
+        elif (session is None and state not in (RobotState.SETTLING, RobotState.FAULT)) or (
+            session is None and state is RobotState.SETTLING and not self._sessions.is_settling
+        ):
             state = RobotState.DISARMED
         return state, Fault(newest.fault)

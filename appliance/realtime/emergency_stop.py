@@ -52,7 +52,7 @@ class EmergencyStop:
             text = f"Stopped, but that can't be written down and would be lost in a restart: {error}."
             raise RobotError(text) from error
         finally:
-            is_off = await told or await verified
+            is_off = await _any_true(told, verified)
         if not is_off:
             raise RobotError("The stop is latched, but the motor can't be verified off. Cut the 12 V supply now.")
 
@@ -94,3 +94,11 @@ class EmergencyStop:
             _log.error("the loop refused to stop: %s", error)
             return False
         return True
+
+
+async def _any_true(*ways: asyncio.Task[bool]) -> bool:
+    """Whether one of them succeeded; returns with the first that does."""
+    for way in asyncio.as_completed(ways):
+        if await way:
+            return True
+    return False

@@ -53,6 +53,7 @@ class Gateway:
         self.closed = asyncio.Event()
         self._loop.add_reader(to_loop, self._on_loop)
         self._loop.add_reader(to_guard, self._on_guard)
+        self._answer(orders.Ready())
 
     def _on_guard(self) -> None:
         data = _receive(self._to_guard, orders.MAX_ORDER_BYTES)

@@ -27,7 +27,10 @@ def job_text(ending: Ending) -> tuple[Refusal, str]:
 
 @dataclass
 class GuardedSession:
-    """One session, from the first step of arming until it is disarmed. Times are the guard's monotonic seconds."""
+    """One session, from the first step of arming until it is disarmed. Times are the guard's monotonic seconds.
+
+    wants_socket: a gateway, also a new one, must keep its socket open.
+    """
 
     number: int
     job_gid: int
@@ -37,6 +40,7 @@ class GuardedSession:
     started_s: float | None = None
     ending: Ending | None = None
     is_armed: bool = False
+    wants_socket: bool = False
 
     @property
     def name(self) -> str:

@@ -34,6 +34,10 @@ class Close(msgspec.Struct, frozen=True, tag="close"):
     session: int
 
 
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """A gateway has (re)started and reads orders."""
+
+
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
     """The socket stands, or `error` says why not."""
 
@@ -48,7 +52,7 @@ class Closed(msgspec.Struct, frozen=True, tag="closed"):
 
 
 Order = Open | Over | Close
-Answer = Opened | Closed
+Answer = Ready | Opened | Closed
 
 encode: Final = msgspec.json.Encoder().encode
 decode_order: Final = msgspec.json.Decoder(Order).decode

@@ -62,6 +62,9 @@ class SessionDesk:
         try:
             patience_s = timeout_s + _SETTLE_MARGIN_S
             return await self._supervision.loop.ask(CommandKind.SETTLE, 0, timeout_s, timeout_s=patience_s)
+        except Unanswered:
+            self._supervision.lose_loop("it neither settled nor said why not")
+            raise
         finally:
             self.is_settling = False
 
@@ -128,7 +131,7 @@ class SessionDesk:
     def reopen(self) -> None:
         """A new gateway is to open the present session's socket again."""
         session = self.session
-        if session is None or not session.is_armed:
+        if session is None or not session.wants_socket:
             return
         self._supervision.gateway.tell(orders.Open(session.number, session.job_gid, session.limit_s))
         if session.ending is not None:
@@ -148,6 +151,7 @@ class SessionDesk:
             self._ending_late = asyncio.create_task(self._disarm_loop(session))
 
     async def _arm(self, session: GuardedSession) -> None:
+        session.wants_socket = True
         try:
             order = orders.Open(session.number, session.job_gid, session.limit_s)
             await self._supervision.gateway.ask(order)
@@ -179,11 +183,12 @@ class SessionDesk:
 
     async def _close(self, session: GuardedSession) -> None:
         """Socket and folder go."""
-        session.is_armed = False
-        try:
-            await self._supervision.gateway.ask(orders.Close(session.number))
-        except Unanswered:
-            self._supervision.lose_gateway()
+        session.is_armed = session.wants_socket = False
+        if self._supervision.is_gateway_alive:
+            try:
+                await self._supervision.gateway.ask(orders.Close(session.number))
+            except Unanswered:
+                self._supervision.lose_gateway()
         self._files.remove_folder(session.number)
 
     def _over(self, session: GuardedSession) -> orders.Over:
@@ -210,6 +215,8 @@ class SessionDesk:
         supervision = self._supervision
         if not supervision.is_loop_alive:
             raise RobotError("The motor loop isn't running; it is being started. Try again in a moment.")
+        if not supervision.is_gateway_alive:
+            raise RobotError("The gateway isn't running; it is being started. Try again in a moment.")
         if self.session is not None and self.session.ending is None:
             raise RobotError(f"Session {self.session.name} is under way. Disarm it first.")
         if self.is_settling:

@@ -68,14 +68,16 @@ class Supervision:
         self._ring: LiveRing | None = None
         self._off_task: asyncio.Task[bool] | None = None
         self._time_s = asyncio.get_running_loop().time
+        self._is_off_owed = False
         self.is_loop_ready = False
+        self._is_gateway_ready = False
         # Both ends of every pair stay open here: a new child goes on where the old one fell.
         job_gateway, job_loop = socket_pair()
         guard_loop, loop_guard = socket_pair()
         guard_gateway, gateway_guard = socket_pair()
         self._loop_ends, self._gateway_ends = (job_loop, loop_guard), (job_gateway, gateway_guard)
         self.loop = LoopChannel(guard_loop, self._hear)
-        self.gateway = GatewayChannel(guard_gateway)
+        self.gateway = GatewayChannel(guard_gateway, self._hear_gateway)
         loop_fds = (f"--gateway-fd={job_loop.fileno()}", f"--guard-fd={loop_guard.fileno()}")
         self._loop_child = Child(
             "loop", (*commands.loop, *commands.arguments, *loop_fds), [end.fileno() for end in self._loop_ends],
@@ -84,7 +86,7 @@ class Supervision:
         gateway_fds = (f"--loop-fd={job_gateway.fileno()}", f"--guard-fd={gateway_guard.fileno()}")
         self._gateway_child = Child(
             "gateway", (*commands.gateway, *commands.arguments, *gateway_fds),
-            [end.fileno() for end in self._gateway_ends], self._prepare_gateway, lambda _: None,
+            [end.fileno() for end in self._gateway_ends], self._prepare_gateway, self._gateway_ended,
         )  # fmt: skip
 
     @property
@@ -94,8 +96,8 @@ class Supervision:
 
     @property
     def is_gateway_alive(self) -> bool:
-        """Whether the gateway's process exists."""
-        return self._gateway_child.is_alive
+        """Whether the gateway runs and has said so."""
+        return self._gateway_child.is_alive and self._is_gateway_ready
 
     @property
     def is_switching_off(self) -> bool:
@@ -133,15 +135,19 @@ class Supervision:
 
     async def _switch_off(self) -> bool:
         started_s = self._time_s()
+        self._is_off_owed = False
         if await self._off.switch_off(OFF_GIVE_UP_S):
             _log.info("the motor is verified off after %.0f ms", (self._time_s() - started_s) * 1e3)
             return True
         _log.critical("the motor's pins don't read back as off; if it runs, cut the 12 V supply")
+        self._is_off_owed = True  # tried again as soon as pigpiod can be reached
         return False
 
     def look(self) -> None:
         """Judge the loop by its live records; called every few ms."""
         now_s = self._time_s()
+        if self._is_off_owed and self._off.is_connected:
+            self.switch_off()
         if not self._loop_child.is_alive:
             return
         if not self.is_loop_ready:
@@ -162,8 +168,13 @@ class Supervision:
 
     def lose_gateway(self) -> None:
         """The gateway doesn't answer: a new one."""
-        _log.error("the gateway is killed: it doesn't answer")
-        self._gateway_child.kill()
+        if self.is_gateway_alive:
+            _log.error("the gateway is killed: it doesn't answer")
+            self._is_gateway_ready = False
+            self._gateway_child.kill()
+
+    def _hear_gateway(self) -> None:
+        self._is_gateway_ready = True
 
     def _hear(self, notice: Notice) -> None:
         if notice.kind == NoticeKind.READY:
@@ -180,6 +191,7 @@ class Supervision:
             drain(end)
 
     def _prepare_gateway(self) -> None:
+        self._is_gateway_ready = False
         for end in self._gateway_ends:
             drain(end)
         # What is written now waits in the socket until the new gateway reads it.
@@ -192,3 +204,6 @@ class Supervision:
         self.loop.lost()
         if self._listener is not None:
             self._listener.loop_lost()
+
+    def _gateway_ended(self, status: int) -> None:  # noqa: ARG002 - a Child's signature
+        self._is_gateway_ready = False

@@ -153,6 +153,8 @@ class Wheel:
         if not math.isfinite(action):
             text = f"An action must be a finite number, this one is {action}."
             return self._complain(driver.peer, request.seq, Refusal.MALFORMED, text, now_s)
+        if driver.pending == request.seq:
+            return []  # asked again while it is being carried out, such as a reset that waits for rest
         if driver.pending is not None:
             text = "The previous request isn't answered yet: one environment takes one step at a time."
             return self._complain(driver.peer, request.seq, Refusal.PENDING, text, now_s)

@@ -1,0 +1,213 @@
+"""A twin and a guard with its loop and gateway, all as real processes, and a job's and a runner's ends of them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import zmq
+
+from appliance.paths import Paths
+from appliance.realtime.control import Arm, Disarm, GuardClient, Lease, Reply, Request, Resume, Start, Status, Stop
+from appliance.realtime.twin.pinlog import PinRecord, read
+from gym_raas import wire
+from tests.realtime.loop_process import running_twin, wait_for
+
+#: Fast enough for tests, slow enough for a busy machine: a lease that tests needn't refresh all the time.
+CONFIG = "realtime: {lease_s: 5.0, dead_man_s: 0.3}\n"
+
+
+class Job:
+    """A job's ZeroMQ socket, as gym_raas has it."""
+
+    def __init__(self, address: str, client: int = 0) -> None:
+        self.socket = zmq.Context.instance().socket(zmq.DEALER)
+        self.socket.linger = 0
+        self.socket.connect(address)
+        self.client = client or secrets.randbits(64)
+        self._seqs = itertools.count(1)
+
+    def send(self, data: bytes) -> None:
+        self.socket.send(data)
+
+    def receive(self, patience_s: float = 10.0) -> wire.Reply:
+        assert self.socket.poll(int(patience_s * 1000)), "no answer"
+        return wire.parse_reply(self.socket.recv())
+
+    def is_silent(self, patience_s: float = 0.3) -> bool:
+        return not self.socket.poll(int(patience_s * 1000))
+
+    def hello(self) -> wire.Reply:
+        self.send(wire.Hello(self.client).pack())
+        return self.receive()
+
+    def act(self, action: float) -> wire.Reply:
+        self.send(wire.Action(next(self._seqs), action).pack())
+        return self.receive()
+
+    def read(self) -> wire.Reply:
+        self.send(wire.Read(next(self._seqs)).pack())
+        return self.receive()
+
+    def bye(self) -> None:
+        self.send(wire.Bye().pack())
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+@dataclass
+class Rig:
+    """The processes, and what the tests do with them."""
+
+    folder: Path
+    paths: Paths
+    port: int
+    twin: subprocess.Popen[bytes]
+    guard: subprocess.Popen[bytes]
+    jobs: list[Job] = field(default_factory=list)
+    session: str = ""
+
+    def ask(self, right: str, request: Request, timeout_s: float = 10.0) -> Reply:
+        with GuardClient(self.paths.control(right), timeout_s) as client:
+            return client.ask(request)
+
+    def status(self) -> Reply:
+        return self.ask("stop", Status())
+
+    def stop(self) -> Reply:
+        return self.ask("stop", Stop("a test", "to see it stop"))
+
+    def resume(self) -> Reply:
+        return self.ask("resume", Resume("a test"))
+
+    def arm(self, limit_s: float = 60.0) -> Reply:
+        self.session = secrets.token_hex(8)
+        return self.ask("runner", Arm(self.session, "JOB", limit_s, os.getgid()))
+
+    def start(self) -> Reply:
+        return self.ask("runner", Start(self.session))
+
+    def lease(self) -> Reply:
+        return self.ask("runner", Lease(self.session))
+
+    def disarm(self) -> Reply:
+        return self.ask("runner", Disarm(self.session))
+
+    def job(self, client: int = 0) -> Job:
+        job = Job(f"ipc://{self.paths.session(int(self.session, 16)) / wire.SOCKET_NAME}", client)
+        self.jobs.append(job)
+        return job
+
+    def driving(self, action: float = 1.5) -> Job:
+        """A session in which the motor runs."""
+        self.wait_ready()
+        assert self.arm().ok
+        assert self.start().ok
+        job = self.job()
+        assert isinstance(job.hello(), wire.Welcome)
+        assert isinstance(job.act(action), wire.Sample)
+        return job
+
+    def wait_ready(self) -> None:
+        """Until the robot is idle and everything runs."""
+
+        def ready() -> bool:
+            status = self.status()
+            return status.loop_alive and status.gateway_alive and status.state == "disarmed" and self.arm_is_possible()
+
+        wait_for(ready, "an idle robot")
+
+    def arm_is_possible(self) -> bool:
+        """Whether an arm succeeds; it is taken back at once."""
+        return self.arm().ok and self.disarm().ok
+
+    def wait_status(self, wanted: str, **fields: object) -> Reply:
+        found: list[Reply] = []
+
+        def look() -> bool:
+            reply = self.status()
+            found[:] = [reply]
+            return all(getattr(reply, name) == value for name, value in fields.items())
+
+        wait_for(look, wanted)
+        return found[0]
+
+    def child(self, name: str) -> int:
+        """Process id of the guard's child that runs the module of that name; 0 if there is none."""
+        for pid in Path(f"/proc/{self.guard.pid}/task/{self.guard.pid}/children").read_text().split():
+            with contextlib.suppress(OSError):
+                if f"appliance.realtime.{name}".encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return int(pid)
+        return 0
+
+    def log(self) -> str:
+        return (self.folder / "guard.log").read_text()
+
+    def pins(self) -> list[PinRecord]:
+        return list(read(self.folder / "pins"))
+
+    def off_after_ms(self, since_ns: int) -> float:
+        """How long after `since_ns` both pins were off, having been on; they have stayed off until now."""
+
+        def is_off() -> bool:
+            pins = self.pins()
+            return bool(pins) and pins[-1].forward == pins[-1].backward == 0.0
+
+        wait_for(is_off, "the motor's pins to go off")
+        time.sleep(0.1)  # longer than the pin log holds back
+        pins = self.pins()
+        assert any(pin.command for pin in pins if pin.t_ns < since_ns), "the motor never ran"
+        driven = [pin for pin in pins if pin.forward or pin.backward]
+        last_on = pins.index(driven[-1])
+        return max(0.0, (pins[last_on + 1].t_ns - since_ns) / 1e6)
+
+
+@contextlib.contextmanager
+def running_guard(folder: Path, port: int, config: str = CONFIG) -> Iterator[tuple[subprocess.Popen[bytes], Paths]]:
+    paths = Paths.of(folder / "data", folder / "run")
+    config_file = folder / "raas.yaml"
+    config_file.write_text(config)
+    command = [
+        sys.executable, "-m", "appliance.realtime.guard", "--data", str(paths.data), "--config", str(config_file),
+        "--runtime-root", str(folder / "run"), "--link", f"127.0.0.1:{port}",
+    ]  # fmt: skip
+    with (folder / "guard.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_for(lambda: paths.control("runner").exists() or process.poll() is not None, "the guard's sockets")
+        yield process, paths
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        for file in paths.shm.glob(f"raas-{paths.tag}-*"):
+            file.unlink()
+
+
+@contextlib.contextmanager
+def running_rig(folder: Path, config: str = CONFIG) -> Iterator[Rig]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        running_twin(folder, "--pin-log", str(folder / "pins")) as (twin, port),
+        running_guard(folder, port, config) as (guard, paths),
+    ):
+        rig = Rig(folder, paths, port, twin, guard)
+        try:
+            yield rig
+        finally:
+            for job in rig.jobs:
+                job.close()
