@@ -45,7 +45,7 @@ _MEANINGS: Final = {
     r"repository '.*' not found|error: 404|error: 410": (
         "There is no repository at {url}. Check its spelling; a private one looks the same from here."
     ),
-    r"certificate|SSL|TLS|gnutls|handshake": (
+    r"certificate|handshake|SSL routines|SSL connect": (
         "The server's https certificate or encryption isn't valid. Check the URL; for a CA of your own the owner sets "
         "fetch.ca_file."
     ),
@@ -54,7 +54,7 @@ _MEANINGS: Final = {
         "The repository holds damaged or unsafe objects (odd names or entries), so it is not used. Check it with git fsck."
     ),
     r"is this a git repository|invalid server response|protocol error|bad line length|unexpected disconnect|hung up"
-    r"|RPC failed|early EOF|dumb http|not valid:|Empty reply|expected '": (
+    r"|RPC failed|early EOF|dumb http|not valid:|Empty reply|expected '|recv error|Could not read from remote": (
         "The server at {url} doesn't speak git there, or broke off. Check that it is the address for cloning."
     ),
 }

@@ -5,7 +5,9 @@
 /moved/NAME      redirects to /git/NAME
 /elsewhere/NAME  redirects to `redirect_to`
 /slow/NAME       begins an answer and never ends it
-/endless/NAME    speaks git until the pack, which then has no end
+/endless/NAME    speaks git until the pack, whose one file then has no end
+/rude/NAME       answers with an error message full of escapes and markup
+/dumb/NAME       the old protocol without a program, whose alternates point to `redirect_to`
 /page/NAME       an ordinary web page
 /fault/NAME      error 500
 """
@@ -14,15 +16,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import ssl
 import subprocess
 import threading
+import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
-
-_CHUNK_BYTES = 65536
 
 
 class GitServer(ThreadingHTTPServer):
@@ -66,6 +68,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self._endless(rest)
             case "page":
                 self._answer(200, "<html>Welcome</html>", ("Content-Type", "text/html"))
+            case "rude":
+                words = _packet("ERR \x1b[2J\x1b]0;mine\x07<script>alert(1)</script>\u202e\r\ngo away\n".encode())
+                head = b"001e# service=git-upload-pack\n0000"
+                kind = "application/x-git-upload-pack-advertisement"
+                self._answer(200, (head + words).decode(), ("Content-Type", kind))
+            case "dumb":
+                self._file(rest)
             case "fault":
                 self._answer(500, "\x1b[31mout of order")
             case _:
@@ -80,16 +89,27 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         for name, value in headers:
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Content-Length", str(len(text.encode())))
         self.end_headers()
         self.wfile.write(text.encode())
+
+    def _file(self, rest: str) -> None:
+        path = self.server.folder / urlsplit(rest).path
+        if path.name == "http-alternates":
+            self._answer(200, f"{self.server.redirect_to}/objects\n")
+        elif path.is_file():
+            self._answer(200, path.read_text(errors="replace"), ("Content-Type", "text/plain"))
+        else:
+            self._answer(404, "no such thing")
 
     def _drip(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/x-git-upload-pack-advertisement")
         self.end_headers()
         self.wfile.write(b"001e# service=git-upload-pack\n")
-        self.server.ended.wait(60)
+        while not self.server.ended.wait(0.05):
+            if select.select([self.connection], [], [], 0)[0]:
+                return  # the client has gone away
 
     def _endless(self, rest: str) -> None:
         if self.command == "GET":
@@ -103,10 +123,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/x-git-upload-pack-result")
         self.end_headers()
         self.wfile.write(b"000dpackfile\n")
-        self.wfile.write(_packet(b"\1PACK\0\0\0\2\xff\xff\xff\xff"))
-        blob = _packet(b"\1" + os.urandom(60000))
+        size, packing = 1 << 36, zlib.compressobj(0)
+        self.wfile.write(_packet(b"\1PACK\0\0\0\2\0\0\0\1" + _blob_header(size) + packing.compress(b"")))
         while not self.server.ended.is_set():
-            self.wfile.write(blob)
+            if piece := packing.compress(os.urandom(20000)):
+                for at in range(0, len(piece), 60000):
+                    self.wfile.write(_packet(b"\1" + piece[at : at + 60000]))
 
     def _backend(self, rest: str, body: bytes | None = None) -> None:
         parts = urlsplit(rest)
@@ -152,13 +174,24 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         for name, value in headers:
             self.send_header(name, value)
+        content = process.stdout.read()
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        while chunk := process.stdout.read(_CHUNK_BYTES):
-            self.wfile.write(chunk)
+        self.wfile.write(content)
 
 
 def _packet(content: bytes) -> bytes:
     return f"{len(content) + 4:04x}".encode() + content
+
+
+def _blob_header(size: int) -> bytes:
+    """The header of a pack's entry (gitformat-pack): type 3, size in groups of 4 and then 7 bits."""
+    header, size = bytearray([3 << 4 | size & 15]), size >> 4
+    while size:
+        header[-1] |= 0x80
+        header.append(size & 0x7F)
+        size >>= 7
+    return bytes(header)
 
 
 @contextlib.contextmanager

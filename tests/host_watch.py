@@ -1,0 +1,58 @@
+"""Is the host as it was? Mounts, processes of the throw-away user, temporary folders and descriptors, before and after."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+# A user that no other test or appliance on this machine has at the moment.
+UID = 200_000 + os.getpid() % 100_000
+_DEADLINE_S = 5.0
+
+
+def processes_of(uid: int) -> list[str]:
+    """Command lines of the living processes of one user, as the host sees them."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and entry.stat().st_uid == uid and not _is_dead(entry):
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
+def _is_dead(process: Path) -> bool:
+    """Whether it only waits for the host's init to notice."""
+    return (process / "stat").read_text().rpartition(") ")[2][0] in "ZX"
+
+
+def children() -> set[int]:
+    """Process ids of this process's children, of all its threads."""
+    found = set()
+    for thread in Path("/proc/self/task").iterdir():
+        found |= {int(pid) for pid in (thread / "children").read_text().split()}
+    return found
+
+
+def _state() -> dict[str, object]:
+    return {
+        "mounts": Path("/proc/self/mounts").read_text().count("raas "),
+        "processes": processes_of(UID),
+        "children": children(),
+        "folders": sorted(Path(tempfile.gettempdir()).glob("raas-scratch-*")),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+    }
+
+
+@contextlib.contextmanager
+def unchanged() -> Iterator[None]:
+    """Assert that the host is within a few seconds as it was before."""
+    before = _state()
+    yield
+    deadline_s = time.monotonic() + _DEADLINE_S
+    while _state() != before and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    assert _state() == before
