@@ -16,7 +16,7 @@ from appliance.realtime.encoder import Edge
 
 #: Edges in one cycle of the two channels; a difference over a whole cycle cancels errors of phase and duty cycle.
 _CYCLE_EDGES: Final = 4
-_LONGEST_SPAN_US: Final = 20_000
+_LONGEST_SPAN_US: Final = 10_000
 #: pigpiod collects reports for about 1 ms; an edge younger than this may still be on its way.
 _REPORT_DELAY_US: Final = 3_000
 _STANDSTILL_US: Final = 250_000

@@ -21,9 +21,10 @@ from gym_raas.parameters import Robot
 
 _QUIET_US: Final = 300_000
 #: Below this the bridge's own brake and friction do better than a drive with a dead zone.
-_PASSIVE_RAD_S: Final = 0.4
-#: Opposing acceleration per velocity; near critical damping of the hanging arm (2 sqrt(w2) = 10.9).
-_BRAKE_PER_S: Final = 10.0
+_PASSIVE_RAD_S: Final = 0.2
+#: Opposing acceleration per velocity. More would make the arm creep down from where it stopped, less let it swing on: the
+#: least time until it hangs, averaged over starts from 2 to 18 rad/s on the model, lies here.
+_BRAKE_PER_S: Final = 6.0
 _KICK_RAD: Final = 0.105
 _KICK_LIMIT_US: Final = 600_000
 _LARGEST_SWING_RAD: Final = 1.0
