@@ -30,22 +30,21 @@ class Driver:
     def __init__(self, plant: Plant, *, paced: bool = False) -> None:
         self.plant = plant
         self.last: Reading = plant.read()
-        self._before = self.last
         self._action = 0.0
         self._paced = paced and plant.can_be_placed
         self._window: Window | None = None
         self._closed = False
 
     def step(self, given: Any) -> tuple[Observation, float]:
-        """(observation, cost) of one step. The cost is that of the state before it with the clipped action.
+        """(observation, cost) of one step. The cost is that of the last state seen before it with the clipped action.
 
         Raises ValueError or TypeError for what is no action; the plant then stays as it was.
         """
         action = as_action(given)
         if self._closed:
             raise ClosedError("this environment was closed; make a new one to go on")
-        before = self._before
-        self.last = self._before = reading = self.plant.step(action)
+        before = self.last
+        self.last = reading = self.plant.step(action)
         limit = self.plant.action_limit
         self._action = action = max(-limit, min(limit, action))
         cost = task.cost(before.angle_rad, before.velocity_rad_s, action)
@@ -67,7 +66,7 @@ class Driver:
         if self._closed:
             raise ClosedError("this environment was closed; make a new one to go on")
         self._action = 0.0
-        self.last = self._before = self.plant.reset(mode, start)
+        self.last = self.plant.reset(mode, start)
         return self.observation()
 
     def picture(self) -> npt.NDArray[np.uint8]:

@@ -123,7 +123,7 @@ class Pendulum:
             c2, c3, c4, c5 = d3 / 2.0, d4 / 6.0, d5 / 24.0, d6 / 120.0
             after = velocity + h * (d2 + h * (c2 + h * (c3 + h * (c4 + h * c5))))
             left_s = 0.0
-            if after * velocity < 0.0:
+            if velocity > 0.0 > after or velocity < 0.0 < after:
                 at_s = _crossing_s(velocity, d2, c2, c3, c4, c5, h, h * velocity / (velocity - after))
                 left_s, h, after = h - at_s, at_s, 0.0
             angle += h * (velocity + h * (d2 / 2.0 + h * (c2 / 3.0 + h * (c3 / 4.0 + h * (c4 / 5.0 + h * c5 / 6.0)))))
@@ -145,7 +145,7 @@ def _crossing_s(
     for _ in range(_ROOT_ITERATIONS):
         value = c0 + at_s * (c1 + at_s * (c2 + at_s * (c3 + at_s * (c4 + at_s * c5))))
         slope = c1 + at_s * (2.0 * c2 + at_s * (3.0 * c3 + at_s * (4.0 * c4 + at_s * 5.0 * c5)))
-        if value * c0 > 0.0:
+        if (value > 0.0) == (c0 > 0.0):
             low_s = at_s
         else:
             high_s = at_s
