@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.realtime.loop_process import LoopProcess, running_loop, running_twin, wait_for
 
 from appliance.realtime.messages import CommandKind, NoticeKind
 from appliance.realtime.telemetry import Fault, RobotState, Segment
 from appliance.realtime.twin import pinlog
 from gym_raas import wire
 from gym_raas.wire import Kind, Refused, ResetMode, Sample
+from tests.realtime.loop_process import LoopProcess, running_loop, running_twin, wait_for
 
 
 def up(loop: LoopProcess) -> LoopProcess:
