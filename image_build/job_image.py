@@ -211,16 +211,16 @@ def _only_builder() -> Iterator[None]:
 
 
 def _prune(client: docker.DockerClient, name: str) -> None:
-    """Remove this recipe's images except the present one; an image that a container uses stays."""
+    """Remove this recipe's images except the present one; one that a container uses stays."""
     wanted = _plan(RECIPES[name], this_machine())
-    tags = [tag for image in client.images.list() for tag in image.tags]
-    for tag in tags:
-        if tag.startswith((f"raas-job:{name}-", f"raas-job-base:{name}-")) and tag not in (
-            wanted.tag,
-            wanted.base_tag,
-        ):
+    ours = (f"raas-job:{name}-", f"raas-job-base:{name}-")
+    tags = [tag for image in client.images.list() for tag in image.tags if tag.startswith(ours)]
+    for tag in sorted(set(tags) - {wanted.tag, wanted.base_tag}, reverse=True):  # images before their bases
+        try:
             client.images.remove(tag)
             print("removed", tag)
+        except docker.errors.APIError as error:
+            print("kept", tag, f"({error.explanation})")
 
 
 def main() -> int:
