@@ -54,7 +54,7 @@ def build(config: Config, paths: Paths) -> Application:
     templates = Templates(TEMPLATES, static=files.prefix, name=config.name)
     counter = Counter(config, store, inbox, time.time)
     robot = RobotRoutes(config, board, Doctor(config, paths, board, store, time.time))
-    site = Site(ErrorsShown(templates))
+    site = Site(ErrorsShown(templates, board.robot))
     files.install(site)
     robot.install(site)
     JobRoutes(store, counter, disk, lens).install(site)

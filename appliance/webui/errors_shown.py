@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from appliance.errors import BadSource, Conflict, NotFound, RaasError, RobotError
-from appliance.shapes import Problem
+from appliance.shapes import Problem, RobotView
 from appliance.webui.web import HTML, Refusal, Request, Response, Templates, json_response
 
 _LOG = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ class ErrorsShown:
     """Turns errors into answers."""
 
     templates: Templates
+    robot: Callable[[], RobotView]
 
     def __call__(self, request: Request, error: Exception) -> Response:
         """The answer to a request that led to `error`."""
@@ -32,7 +34,9 @@ class ErrorsShown:
             _LOG.error("%s %s failed", request.method, request.path, exc_info=error)
         if not request.wants_page:
             return json_response(problem, status)
-        page = self.templates.render("error.html", title="That didn't work", page="", problem=problem, status=status)
+        page = self.templates.render(
+            "error.html", title="That didn't work", page="", problem=problem, status=status, robot=self.robot()
+        )
         return Response(page.encode(), status, HTML, {"Cache-Control": "no-store"})
 
 

@@ -35,9 +35,9 @@ class EventRoutes:
         site.route("GET", "/api/events", self.listen)
 
     def listen(self, request: Request) -> Response:
-        """GET /api/events, resumed after the header Last-Event-ID if there is one."""
+        """GET /api/events, resumed after the header Last-Event-ID (or the query's `after`) if there is one."""
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        last = request.headers.get("Last-Event-ID", "")
+        last = request.headers.get("Last-Event-ID") or request.query.get("after", "")
         return Response(self._stream(last), content_type="text/event-stream", headers=headers)
 
     def _stream(self, last: str) -> Iterator[bytes]:

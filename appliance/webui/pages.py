@@ -101,7 +101,6 @@ class Pages:
     def _page(self, template: str, title: str, page: str, *, data: object, **values: object) -> Response:
         shared = {
             "robot": self.board.robot(),
-            "name": self.config.name,
             "words": wording,
             "now_s": self.counter.now_s(),
         }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import parse_qsl
 
 import bottle
 import msgspec
@@ -96,11 +97,11 @@ class Templates:
         self._always = always
         self._compiled: dict[str, Any] = {}
 
-    def render(self, name: str, **values: object) -> str:
-        """The text of template `name` with these values and those that all pages share."""
-        if name not in self._compiled:
-            self._compiled[name] = bottle.SimpleTemplate(name=name, lookup=[str(self._folder)])
-        return str(self._compiled[name].render(**self._always, **values))
+    def render(self, template: str, /, **values: object) -> str:
+        """The text of `template` with these values and those that all pages share."""
+        if template not in self._compiled:
+            self._compiled[template] = bottle.SimpleTemplate(name=template, lookup=[str(self._folder)])
+        return str(self._compiled[template].render(**(self._always | values)))
 
 
 class Site:
@@ -149,7 +150,7 @@ def _request(arguments: Mapping[str, str]) -> Request:
     return Request(
         method=raw.method,
         path=raw.path,
-        query=dict(raw.query.decode("utf8", errors="replace").items()) if raw.query_string else {},
+        query=dict(parse_qsl(raw.query_string, keep_blank_values=True)),
         headers=raw.headers,
         cookies=dict(raw.cookies.items()),
         arguments=arguments,

@@ -1,0 +1,85 @@
+// The page of one job: state and progress, output as it is printed, the robot while it runs, its data afterwards.
+
+import { FINAL, duration, localTime, stateName } from "./format.js";
+import { Live } from "./live.js";
+import { LogView } from "./log_view.js";
+import { Player } from "./player.js";
+import { say, send } from "./shell.js";
+import { on } from "./stream.js";
+
+const find = (name) => document.querySelector(`[data-${name}]`);
+let { job } = JSON.parse(find("page-facts").dataset.pageFacts);
+const log = new LogView(find("log"), find("follow"), job.id);
+const progress = find("progress"), bar = progress.querySelector("progress");
+let live = null, player = null;
+
+function show(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function take(newer) {
+  if (newer.id !== job.id) return;
+  if (newer.state !== job.state || newer.attempt !== job.attempt) log.update();
+  job = newer;
+  draw();
+}
+
+function draw() {
+  const over = FINAL.has(job.state);
+  find("job-state").dataset.state = job.state;
+  show(find("job-state"), stateName(job.state));
+  show(find("sentence"), job.sentence);
+  find("cancel").hidden = over;
+  progress.hidden = job.state !== "running" && job.state !== "collecting";
+  find("live").hidden = job.state !== "running";
+  find("result").hidden = find("downloads").hidden = !job.has_bundle;
+  if (job.state === "running") goLive();
+  if (job.has_bundle) player ??= new Player(find("result"), job);
+  facts();
+  log.placeholder(over ? "Nothing was printed." : "Nothing printed yet.");
+}
+
+function goLive() {
+  if (live) return;
+  live = new Live(find("live"));
+  on("robot", (robot) => {
+    if (robot.job_id !== job.id) return;
+    live.push(robot);
+    bar.max = robot.limit_s;
+    bar.value = robot.session_s;
+    show(find("used"), `${duration(robot.session_s)} of ${duration(robot.limit_s)}`);
+    show(find("left"), `${duration(robot.time_left_s)} left`);
+  });
+}
+
+function facts() {
+  const texts = {
+    started_at: job.started_at ? localTime(new Date(job.started_at * 1000)) : "–",
+    duration: job.started_at && job.ended_at ? duration(job.ended_at - job.started_at) : "–",
+    steps: job.steps ?? "–", missed_steps: job.missed_steps ?? "–", exit_code: job.exit_code ?? "–",
+    attempt: job.attempt, commit_id: job.commit_id || "–",
+  };
+  for (const [name, text] of Object.entries(texts)) show(document.querySelector(`[data-fact="${name}"]`), String(text));
+}
+
+async function reload() {
+  const answer = await fetch(`/api/jobs/${job.id}`).catch(() => null);
+  if (answer?.ok) take(await answer.json());
+  log.update();
+}
+
+find("cancel").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    take(await send(`/api/jobs/${job.id}`, { method: "DELETE" }));
+  } catch (error) {
+    say(error.message, 6);
+  }
+});
+
+on("job", take);
+on("log", (change) => change.id === job.id && log.update());
+on("reload", reload);
+on("state", (connected) => connected && reload());
+draw();
+log.update();
