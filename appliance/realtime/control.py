@@ -9,6 +9,7 @@ it is done, so whoever must refresh a lease meanwhile uses a second connection.
 from __future__ import annotations
 
 import socket
+import struct
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ import msgspec
 from appliance.errors import RobotError
 
 MAX_LINE_BYTES: Final = 4096
+_TIMEVAL: Final = struct.Struct("@ll")
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
@@ -113,7 +115,10 @@ class GuardClient:
     def __init__(self, path: Path, timeout_s: float = 2.0) -> None:
         self._timeout_s = timeout_s
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(timeout_s)
+        # While others flood the guard, connect() must wait for a place; with settimeout() it would fail at once.
+        self._socket.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(*divmod(round(timeout_s * 1e6), 10**6))
+        )
         try:
             self._socket.connect(str(path))
         except OSError as error:
