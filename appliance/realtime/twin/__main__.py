@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from appliance.realtime.twin.build import build
 from appliance.realtime.twin.pinlog import PinLog
@@ -18,33 +20,43 @@ from appliance.realtime.twin.protocol import DEFAULT_PERMISSIONS
 from appliance.realtime.twin.server import Server, listen
 from gym_raas.parameters import RobotFileError, load_robot
 
+#: Far enough for any test, and near enough for an angle's float to resolve a count.
+_MAX_START_RAD: Final = 1e4
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code is 2 for a bad robot file, port or path."""
+    """Serve until SIGTERM or SIGINT; the exit code is 2 for an option that can't be used."""
     options = _options(arguments)
     with contextlib.ExitStack() as stack:
         try:
-            robot = load_robot(options.robot)
-            listener = stack.enter_context(listen(options.port))
-            log = stack.enter_context(contextlib.closing(PinLog(options.pin_log))) if options.pin_log else None
-        except (RobotFileError, OSError, OverflowError) as error:
+            server = _server(options, stack)
+            _announce(server.port, options.port_file)
+        except (RobotFileError, OSError) as error:
             sys.stderr.write(f"twin: {error}\n")
             return 2
-        daemon = build(
-            robot,
-            _clock_us(),
-            log=log,
-            seed=options.seed,
-            start_angle_rad=options.start_angle_rad,
-            permissions=options.permissions,
-            tick_offset_us=options.tick_offset_us,
-        )
-        server = stack.enter_context(contextlib.closing(Server(daemon, listener, _clock_us)))
-        _prefer_punctuality()
+        _prefer_punctuality(options.fifo_priority)
         with _stopped_by_signals(server):
-            _announce(server.port, options.port_file)
             server.serve()
     return 0
+
+
+def _server(options: argparse.Namespace, stack: contextlib.ExitStack) -> Server:
+    robot = load_robot(options.robot)
+    try:
+        listener = stack.enter_context(listen(options.port))
+    except OSError as error:
+        raise OSError(f"port {options.port}: {error.strerror}; choose another --port, 0 takes a free one") from error
+    log = stack.enter_context(contextlib.closing(PinLog(options.pin_log))) if options.pin_log else None
+    daemon = build(
+        robot,
+        _clock_us(),
+        log=log,
+        seed=options.seed,
+        start_angle_rad=options.start_angle_rad,
+        permissions=options.permissions,
+        tick_offset_us=options.tick_offset_us,
+    )
+    return stack.enter_context(contextlib.closing(Server(daemon, listener, _clock_us)))
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -52,24 +64,54 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         prog="twin", description="A simulated robot behind pigpiod's socket protocol, on loopback only."
     )
     add = parser.add_argument
-    add("--port", type=int, default=8888, help="TCP port; 0 takes a free one (default: pigpiod's 8888)")
+    add("--port", type=_whole(0, 65535), default=8888, help="TCP port; 0 takes a free one (default: pigpiod's 8888)")
     add("--port-file", type=Path, help="write the port to this file once clients can connect")
     add("--robot", type=Path, help="robot.yaml (default: the packaged robot)")
     add("--seed", type=int, default=0, help="chooses where the arm hangs at the start and the encoder's phase")
-    add("--start-angle-rad", type=float, help="start here instead: 0 is upright, pi hanging")
+    add("--start-angle-rad", type=_angle, help="start here instead: 0 is upright, pi hanging")
     add("--pin-log", type=Path, help="record every change at the bridge's pins in this file")
     permissions = f"bits of the GPIO that clients may change (default: {DEFAULT_PERMISSIONS:#x})"
-    add("--permissions", type=lambda text: int(text, 0), default=DEFAULT_PERMISSIONS, help=permissions)
-    add("--tick-offset-us", type=int, default=0, help="added to ticks, to see them wrap at 2**32")
+    add("--permissions", type=_whole(0, 2**54 - 1), default=DEFAULT_PERMISSIONS, help=permissions)
+    add("--tick-offset-us", type=_whole(0, 2**32 - 1), default=0, help="added to ticks, to see them wrap at 2**32")
+    fifo = "run under SCHED_FIFO at this priority where that is allowed (default: 0, not)"
+    add("--fifo-priority", type=_whole(0, 98), default=0, help=fifo)
     return parser.parse_args(arguments)
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        try:
+            value = int(text, 0)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} given; expected is a whole number from {low} to {high:#x}")
+        return value
+
+    return whole
+
+
+def _angle(text: str) -> float:
+    try:
+        angle_rad = float(text)
+    except ValueError:
+        angle_rad = math.nan
+    if not abs(angle_rad) <= _MAX_START_RAD:
+        raise argparse.ArgumentTypeError(f"{text!r} given; expected is an angle within {_MAX_START_RAD:g} rad")
+    return angle_rad
 
 
 def _clock_us() -> int:
     return time.monotonic_ns() // 1000
 
 
-def _prefer_punctuality() -> None:
+def _prefer_punctuality(fifo_priority: int) -> None:
     """No pauses by the garbage collector (nothing here makes cycles), and timers that are not rounded up by 50 µs."""
+    if fifo_priority:
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(fifo_priority))
+        except PermissionError:
+            sys.stderr.write("twin: SCHED_FIFO is not allowed here, so a busy machine may hold the twin up\n")
     gc.collect()
     gc.freeze()
     gc.disable()

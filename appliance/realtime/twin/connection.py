@@ -20,7 +20,9 @@ from appliance.realtime.twin.protocol import EXTENSION_LIMIT_BYTES, REQUEST, U32
 _RECEIVE_BYTES: Final = 1 << 16
 #: Nothing more is read from a client that has so much unhandled or unread.
 _BACKLOG_BYTES: Final = 1 << 18
-_REPORTS_BACKLOG_BYTES: Final = 1 << 20
+_REPORTS_BACKLOG_BYTES: Final = 1 << 18
+#: What the kernel may hold of it on top; its own choice is megabytes, which is many seconds of old reports.
+_SEND_BUFFER_BYTES: Final = 1 << 18
 _STATUS: Final = struct.Struct(f"<{1 + PARAMETERS}i")
 _DELAYS: Final = (Command.MICS, Command.MILS)
 
@@ -29,6 +31,9 @@ class Connection:
     """One client. `number` names it towards the daemon and is never used twice."""
 
     def __init__(self, peer: socket.socket, number: int, daemon: Daemon) -> None:
+        peer.setblocking(False)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self.socket = peer
         self.number = number
         self.closed = False

@@ -128,8 +128,6 @@ class Server:
         if len(self._connections) >= _MAX_CONNECTIONS:
             peer.close()
             return
-        peer.setblocking(False)
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = Connection(peer, self._next_number, self._daemon)
         self._connections[connection.number] = connection
         self._next_number += 1
