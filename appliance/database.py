@@ -8,6 +8,7 @@ that two processes queue for the lock instead of failing half-way.
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -114,8 +115,8 @@ def _migrate(db: sqlite3.Connection, steps: list[Migration]) -> None:
 def _statements(script: str) -> Iterator[str]:
     """The statements of a migration, one by one: executescript() would commit the surrounding transaction."""
     statement = ""
-    for line in script.splitlines():
-        statement += line + "\n"
+    for piece in re.split("(?<=;)", script):
+        statement += piece
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
