@@ -9,9 +9,12 @@ import pytest
 
 from tests.appliance_process import Appliance, running_appliance
 
+#: The test's own git server speaks http on loopback; both are refused unless the owner allows them.
+CONFIG = "name: test robot\nfetch: {allow_http: true, allow_private: true}\n"
+
 
 @pytest.fixture(scope="session")
 def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
     folder: Path = tmp_path_factory.mktemp("appliance")
-    with running_appliance(folder) as started:
+    with running_appliance(folder, CONFIG) as started:
         yield started
