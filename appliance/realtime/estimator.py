@@ -70,12 +70,17 @@ class Velocity:
 
 
 class Estimator:
-    """Angle and velocity of the arm. `zero_counts` is where it hangs: a fraction, because friction hides the centre."""
+    """Angle and velocity of the arm.
+
+    zero_counts: where it hangs; a fraction, because friction hides the centre. is_zero_known: it was found by settling, and no
+    edge has been lost since.
+    """
 
     def __init__(self, counts_per_turn: int) -> None:
         self._rad_per_count = 2.0 * math.pi / counts_per_turn
         self._velocity = Velocity(self._rad_per_count)
         self.zero_counts = 0.0
+        self.is_zero_known = False
 
     def update(self, counts: int, edges: Iterable[Edge], now_tick_us: int) -> Motion:
         """The motion at `now_tick_us` of the robot's clock."""
@@ -87,5 +92,6 @@ class Estimator:
         return Motion(round(from_hanging), math.pi + from_hanging * self._rad_per_count, velocity_rad_s)
 
     def forget_edges(self) -> None:
-        """The edges were interrupted: start the velocity anew, keep the zero."""
+        """Edges were lost: start the velocity anew, and no longer trust the zero."""
         self._velocity.forget()
+        self.is_zero_known = False

@@ -20,6 +20,7 @@ from appliance.config import Config
 from appliance.errors import RaasError
 from appliance.paths import Paths
 from appliance.realtime import machine
+from appliance.realtime.connection import targets
 from appliance.realtime.cores import loop_core
 from appliance.realtime.encoder import Encoder
 from appliance.realtime.estimator import Estimator
@@ -27,6 +28,7 @@ from appliance.realtime.faults import EncoderLoss, Stall
 from appliance.realtime.mailbox import SocketMailbox
 from appliance.realtime.pigpiod_link import PigpiodLink
 from appliance.realtime.pilot import Pilot
+from appliance.realtime.pins_off import Link
 from appliance.realtime.publisher import Publisher
 from appliance.realtime.safety import Safety
 from appliance.realtime.telemetry import LiveRing, Segment
@@ -59,12 +61,12 @@ def keep_time(tick: Tick, period_us: float, goes_on: Callable[[], bool]) -> None
 def wire_up(arguments: argparse.Namespace, settings: Config, robot: Robot, paths: Paths) -> Tick:
     """Make all parts of the loop."""
     timing = settings.realtime
-    host, _, port = arguments.link.rpartition(":")
+    link = Link.parse(arguments.link)
     estimator = Estimator(robot.encoder.counts_per_turn)
     pilot = Pilot(robot, timing, estimator, lambda session: Segment(paths.segment(session), writable=True))
     return Tick(
         Parts(
-            link=PigpiodLink(host, int(port), robot, timing.dead_man_s),
+            link=PigpiodLink(targets(link.host, link.port), robot, timing.dead_man_s),
             guard=SocketMailbox(arguments.guard_fd),
             gateway=SocketMailbox(arguments.gateway_fd),
             encoder=Encoder(robot.pins.encoder_a, robot.pins.encoder_b),
@@ -98,8 +100,10 @@ def main(argv: list[str] | None = None) -> int:
     if not machine.die_with_parent(parent):
         return 0
     _log.info("%s", machine.prepare(loop_core(settings.realtime.cpu), settings.realtime.priority))
-    keep_time(tick, 1e6 / settings.realtime.rate_hz, lambda: bool(going))
-    tick.stop(monotonic_us())
+    try:
+        keep_time(tick, 1e6 / settings.realtime.rate_hz, lambda: bool(going))
+    finally:
+        tick.stop(monotonic_us())
     return 0
 
 

@@ -173,7 +173,9 @@ class Pilot:
         self._begin_settling(seen.now_us, command.value, find_zero=True)
 
     def _begin_settling(self, now_us: int, timeout_s: float, *, find_zero: bool) -> None:
+        """A job's reset trusts the zero, where it is known: that takes half the time."""
         self.state = RobotState.SETTLING
+        find_zero = find_zero or not self._estimator.is_zero_known
         self._settling = Settling(self._robot, now_us, timeout_s, self._estimator.zero_counts, find_zero=find_zero)
 
     def _arm(self, command: Command, seen: Seen) -> None:
@@ -244,7 +246,7 @@ class Pilot:
         self._settling = None
         turn = self._robot.encoder.counts_per_turn
         correction = (settled.zero_counts - self._estimator.zero_counts + turn / 2.0) % turn - turn / 2.0
-        self._estimator.zero_counts = settled.zero_counts
+        self._estimator.zero_counts, self._estimator.is_zero_known = settled.zero_counts, True
         if self._settle_number:
             number, self._settle_number = self._settle_number, 0
             self.state = RobotState.DISARMED

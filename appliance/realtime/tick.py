@@ -80,7 +80,7 @@ class Tick:
     def _estimate(self, sampled: Sampled) -> Seen:
         """Where the arm is and how it moves."""
         parts, robot = self._parts, sampled.robot
-        if not robot.up:
+        if not robot.up or robot.lost_reports:
             parts.encoder.forget_levels()
             parts.estimator.forget_edges()
         edges = parts.encoder.decode(robot.reports)
