@@ -183,6 +183,10 @@ def unpack(order: confined.Order, teller: confined.Teller) -> dict[str, Any]:
         except _BROKEN as error:
             said = plain(str(error), 120) or type(error).__name__
             raise BadSource(f"The archive is broken or cut off ({said}). {_ADVICE}") from error
+        except OSError as error:
+            if error.errno is not None:  # the disk's, not the archive's
+                raise
+            raise BadSource(f"The archive is broken or cut off ({plain(str(error), 120)}). {_ADVICE}") from error
         except RuntimeError as error:  # zipfile: encrypted
             raise BadSource(f"The archive can't be read ({plain(str(error), 120)}). {_ADVICE}") from error
     teller.stage("program")

@@ -71,10 +71,10 @@ def serve(task: Task) -> NoReturn:
     scratch = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     socket.send_fds(channel, [b'{"scratch": true}'], [scratch])
     os.close(scratch)
-    sys.exit(_wait_for(_fork(lambda: _work(task, order, limits, channel), order["uid"]), channel))
+    sys.exit(_wait_for(_fork(lambda: _work(task, order, limits, channel), order), channel))
 
 
-def _fork(body: Callable[[], None], uid: int) -> int:
+def _fork(body: Callable[[], None], order: Order) -> int:
     """Start a process that gives up its rights, dies with this one, and ends after `body`."""
     alive, held = os.pipe()
     pid = os.fork()
@@ -84,7 +84,7 @@ def _fork(body: Callable[[], None], uid: int) -> int:
     os.close(held)
     code = 1
     try:
-        namespaces.drop_privileges(uid)
+        namespaces.drop_privileges(order["uid"], must_switch=order["level"] == "root")
         namespaces.die_with_parent()
         if select.select([alive], [], [], 0)[0]:
             os._exit(1)  # the parent died before we could ask to be told
@@ -102,7 +102,7 @@ def _start_way_out(order: Order, channel: socket.socket) -> socket.socket | None
         return None
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     say = Teller(channel).say
-    _fork(lambda: egress.serve(egress.Wanted(**wanted), theirs, say), order["uid"])
+    _fork(lambda: egress.serve(egress.Wanted(**wanted), theirs, say), order)
     theirs.close()
     if not ours.recv(16):  # it has told the appliance why not
         sys.exit(0)
@@ -117,7 +117,7 @@ def _hand_over_listener(handover: socket.socket) -> int:
 
 
 def _enter(order: Order, limits: namespaces.Limits) -> None:
-    level, folder = order.pop("level"), order.pop("folder")
+    level, folder = order["level"], order.pop("folder")
     files = {inside: Path(outside).read_bytes() for inside, outside in order.pop("files").items()}
     show = [path for path in order.pop("show") if os.path.lexists(path)]
     if level == "limits":

@@ -144,7 +144,7 @@ def _start(task: str, channel: socket.socket, stdin: int) -> subprocess.Popen[by
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         pass_fds=(channel.fileno(),),
-        env={"PYTHONPATH": _PACKAGE_ROOT, "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"},
+        env={"PYTHONPATH": _PACKAGE_ROOT, "LC_ALL": "C.UTF-8"},
         cwd="/",
         start_new_session=True,
     )
@@ -220,7 +220,8 @@ def _watched_folder(uid: int) -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="raas-scratch-")
     try:
         if os.geteuid() == 0:
-            os.chown(folder, uid, uid)
+            with contextlib.suppress(OSError):  # then the child can't change its user either
+                os.chown(folder, uid, uid)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

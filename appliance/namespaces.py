@@ -109,14 +109,21 @@ def _show(root: str, path: str, link: str, folder: int) -> None:
     _mount("", root + path, "", _REMOUNT | _BIND | _RDONLY | _NOSUID | (0 if is_device else _NODEV))
 
 
-def drop_privileges(uid: int) -> None:
-    """Become `uid` for good if root, and give up every capability and the way to any new one."""
+def drop_privileges(uid: int, must_switch: bool) -> None:
+    """Become `uid` for good if root, and give up every capability and the way to any new one.
+
+    Raises OSError if that user can't be had and `must_switch`: root in a container may lack the right.
+    """
     for capability in range(_LAST_CAPABILITY + 1):
         _libc.prctl(_CAPBSET_DROP, capability, 0, 0, 0)
     if os.geteuid() == 0:
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
+        try:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+        except OSError:  # EPERM, or EINVAL for a user that this user namespace doesn't have
+            if must_switch:
+                raise
     header, none = struct.pack("Ii", 0x2008_0522, 0), bytes(24)  # _LINUX_CAPABILITY_VERSION_3, this process
     _check(_libc.capset(header, none), "capset")
     _check(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import tempfile
 import time
@@ -50,9 +51,12 @@ def _state() -> dict[str, object]:
 @contextlib.contextmanager
 def unchanged() -> Iterator[None]:
     """Assert that the host is within a few seconds as it was before."""
+    gc.collect()  # or what an earlier test has left to it is closed in between
     before = _state()
     yield
     deadline_s = time.monotonic() + _DEADLINE_S
     while _state() != before and time.monotonic() < deadline_s:
         time.sleep(0.02)
-    assert _state() == before
+    after = _state()
+    changed = {what: (before[what], after[what]) for what in before if before[what] != after[what]}
+    assert not changed, f"left on the host: {changed}"

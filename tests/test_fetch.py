@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import ssl
@@ -130,7 +131,7 @@ def test_an_unknown_name_is_said_to_be_unknown(bench: Bench) -> None:
 
 
 def test_a_huge_repository_is_refused(server: GitServer, tmp_path: Path) -> None:
-    noise = Path("/dev/urandom").open("rb").read(3 << 20)
+    noise = os.urandom(3 << 20)
     publish(server.folder, "huge.git", {"run.py": RUN, "data.bin": noise})
     bench = Bench(tmp_path, allow_http=True, allow_private=True, max_mb=1)
     assert "larger than 1 MiB" in bench.refusal(bench.git(server.url("huge.git")))
