@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -87,7 +88,7 @@ def fetch(url: str, ref: str, config: Config, cancelled: Callable[[], bool]) -> 
         if outcome.out_of or not re.fullmatch(r"[0-9a-f]{40,64}", commit):
             raise BadSource(_failure(outcome, str(answer.get("failed", "")), place, ref, config.fetch))
         notes = answer.get("notes")
-        tree = os.open("tree", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=outcome.scratch)
+        tree = isolation.inside(outcome.scratch, "tree")
         try:
             yield Fetched(tree, commit, tuple(plain(str(note)) for note in notes) if isinstance(notes, list) else ())
         finally:
@@ -96,6 +97,8 @@ def fetch(url: str, ref: str, config: Config, cancelled: Callable[[], bool]) -> 
 
 def _room(place: git_url.GitUrl, config: Config) -> isolation.Room:
     settings = config.fetch
+    if shutil.which("git") is None:
+        raise IsolationError("git is not installed on the appliance. Install it: apt-get install git.")
     certificates = settings.ca_file or next((path for path in _SYSTEM_CERTIFICATES if os.path.exists(path)), "")
     if not os.path.exists(certificates):
         raise IsolationError(f"No CA certificates at {certificates!r}. Install ca-certificates or set fetch.ca_file.")

@@ -80,11 +80,11 @@ def _unpacked(job: Job, paths: Paths, config: Config, cancelled: Callable[[], bo
         outcome = stack.enter_context(isolation.run("appliance.archive", order, room, cancelled))
         if outcome.out_of or outcome.answer is None:
             raise BadSource(_failure(outcome, settings))
-        folder = os.open("tree", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=outcome.scratch)
+        folder = isolation.inside(outcome.scratch, "tree")
         stack.callback(os.close, folder)
         root = outcome.answer.get("root")
         if isinstance(root, str) and not tree.objection(root):
-            folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+            folder = isolation.inside(folder, root)
             stack.callback(os.close, folder)
         yield Fetched(folder, commit, ())
 

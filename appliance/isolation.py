@@ -28,6 +28,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import logging
 import os
 import select
 import shutil
@@ -48,6 +49,7 @@ from appliance.errors import BadSource, Cancelled, IsolationError
 from appliance.namespaces import SCRATCH, Limits
 
 Level = Literal["root", "user", "limits"]
+_log = logging.getLogger(__name__)
 _PACKAGE_ROOT: Final = str(Path(__file__).resolve().parents[1])
 _POLL_S: Final = 0.05
 _WATCH_EVERY: Final = 4  # polls between two looks at a folder that no kernel caps
@@ -103,7 +105,7 @@ def run(
 ) -> Iterator[Outcome]:
     """Run the module `task` in a confined child and yield what came of it; the scratch folder lasts as long.
 
-    Raises BadSource with the child's own words if it refused, Cancelled, IsolationError.
+    Raises BadSource with the child's own words if it refused, Cancelled, and IsolationError if no worker could begin.
     """
     chosen: Level = at or level()
     with contextlib.ExitStack() as stack:
@@ -117,13 +119,28 @@ def run(
         try:
             ours.send(json.dumps({**order, **_described(room), "level": chosen, "folder": folder}).encode())
             _listen(ours, outcome, room.limits, cancelled, folder)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it died before it had read its order; what it said on stderr tells why
         finally:
             _end(child, ours, outcome)
         if outcome.refused:
             raise BadSource(outcome.refused)
-        if outcome.answer is None and not (outcome.out_of or outcome.network or outcome.died or at):
-            raise IsolationError(f"The confined child for {task} broke. {outcome.cannot or outcome.words}")
+        if outcome.scratch < 0 and not outcome.out_of and not at:
+            raise IsolationError(f"No confined child could be made for {task}. {outcome.cannot or outcome.words}")
+        if outcome.words:
+            _log.warning("the worker of %s broke: %s", task, outcome.words)
+        if outcome.answer is None and not (outcome.out_of or outcome.died):
+            # It began, so the submission may well have done this: to try again would let it block the queue.
+            outcome.died = "an unexpected error"
         yield outcome
+
+
+def inside(folder: int, name: str) -> int:
+    """A descriptor of the folder `name` in a folder that a worker filled. Raises BadSource if there is none."""
+    try:
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    except OSError as error:
+        raise BadSource("What was unpacked isn't there. Submit an ordinary archive or repository.") from error
 
 
 def _described(room: Room) -> dict[str, Any]:
@@ -239,4 +256,4 @@ def _is_over(folder: str, limits: Limits) -> bool:
     return False
 
 
-__all__ = ["SCRATCH", "Level", "Limits", "Outcome", "Room", "level", "run"]
+__all__ = ["SCRATCH", "Level", "Limits", "Outcome", "Room", "inside", "level", "run"]

@@ -112,8 +112,13 @@ def babble(order: confined.Order, teller: confined.Teller) -> dict[str, Any]:
     return {"fine": True}
 
 
+def crash(order: confined.Order, teller: confined.Teller) -> dict[str, Any]:
+    """Fail in a way that nobody foresaw."""
+    raise LookupError("a bug that a submission has found")
+
+
 PROBES: dict[str, confined.Task] = {
-    probe.__name__: probe for probe in (look, fill, fill_in_pieces, eat_memory, multiply, linger, babble)
+    probe.__name__: probe for probe in (look, fill, fill_in_pieces, eat_memory, multiply, linger, babble, crash)
 }
 
 if __name__ == "__main__":

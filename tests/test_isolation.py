@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from appliance import isolation
-from appliance.errors import Cancelled
+from appliance.errors import BadSource, Cancelled, IsolationError
 from appliance.isolation import Level, Limits, Room
 from tests import host_watch
 
@@ -117,6 +117,19 @@ def test_what_a_worker_babbles_is_only_read(level: Level) -> None:
     with isolation.run("tests.confined_probe", {"probe": "babble"}, ROOM, at=level) as outcome:
         assert outcome.answer == {"fine": True}
         assert outcome.refused == ""
+
+
+def test_a_bug_that_a_submission_finds_is_the_submissions_end_not_the_machines() -> None:
+    with isolation.run("tests.confined_probe", {"probe": "crash"}, ROOM) as outcome:
+        assert outcome.died == "an unexpected error"
+        assert "a bug that a submission has found" in outcome.words
+        with pytest.raises(BadSource):
+            isolation.inside(outcome.scratch, "tree")
+
+
+def test_a_child_that_cant_be_made_is_the_machines_fault() -> None:
+    with pytest.raises(IsolationError), isolation.run("tests.no_such_task", {}, ROOM):
+        pass
 
 
 @needs_root
