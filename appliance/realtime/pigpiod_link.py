@@ -23,6 +23,7 @@ from appliance.realtime.pigpiod_protocol import (
     NO_CHANGE,
     REPLY,
     REPORT,
+    SCRIPT_HALTED,
     SCRIPT_RUNNING,
     SCRIPT_STATUS,
     Cmd,
@@ -115,8 +116,7 @@ class _Attempt:
         self._handle = -1
         self._script = -1
         self._bridge = Bridge(robot)
-        self._fault = Fault.NONE
-        self._tripped = self._rearming = False
+        self._tripped = self._halted = False
         self._refreshed_us = self._refreshes = 0
         self._sequence = -1
         self._lost_reports = False
@@ -129,15 +129,15 @@ class _Attempt:
         """Everything that has arrived. Raises BrokenLink."""
         if self._phase is _Phase.CONNECTING:
             self._connect(now_us)
+        fault = Fault.LINK_LOST
         if self._phase is not _Phase.CONNECTING:
             self._read_replies(now_us)
             self._read_reports(now_us)
-            self._judge(now_us)
+            fault = self._judge(now_us)
         if self._phase is not _Phase.UP:
             return Received(False, Fault.LINK_LOST, (), False, now_us)
         reports, self._reports = self._reports, []
         lost, self._lost_reports = self._lost_reports, False
-        fault, self._fault = self._fault, Fault.NONE
         return Received(True, fault, reports, lost, now_us - self._lag_us)
 
     def _connect(self, now_us: int) -> None:
@@ -148,13 +148,17 @@ class _Attempt:
         elif now_us - self._opened_us > _LOST_US:
             raise BrokenLink("the robot doesn't take the connection")
 
-    def _judge(self, now_us: int) -> None:
-        """Compare the oldest unanswered request with its deadlines."""
+    def _judge(self, now_us: int) -> Fault:
+        """Compare the oldest unanswered request with its deadlines, and look at the dead-man.
+
+        A dead-man that has tripped although this process lives: link or loop were too slow. It matters where the motor is
+        meant to run; otherwise it is taken back and nobody needs to know.
+        """
         waited_us = now_us - self._asked[0].sent_us if self._asked else 0
         if waited_us > _LOST_US:
             raise BrokenLink("the robot doesn't answer")
-        if waited_us > self._slow_us:
-            self._fault = Fault.LINK_SLOW
+        cut_off = self._tripped and self._bridge.command is not None
+        return Fault.LINK_SLOW if waited_us > self._slow_us or cut_off else Fault.NONE
 
     def _read_replies(self, now_us: int) -> None:
         data = self._commands.receive()
@@ -170,8 +174,7 @@ class _Attempt:
                 break
             self._asked.popleft()
             if extra:
-                state, *parameters = SCRIPT_STATUS.unpack_from(data, offset + REPLY.size)
-                result = self._script_result(state, parameters)
+                result = self._script_result(*SCRIPT_STATUS.unpack_from(data, offset + REPLY.size))
             offset += REPLY.size + extra
             if self._phase is _Phase.UP:
                 self._hear(command, result, now_us)
@@ -179,10 +182,11 @@ class _Attempt:
                 self._go_on_setting_up(result, now_us)
         self._commands.keep(data[offset:])
 
-    def _script_result(self, state: int, parameters: list[int]) -> int:
+    def _script_result(self, state: int, *parameters: int) -> int:
         """In set-up its state; afterwards rounds since the trip, where a script that doesn't run counts as tripped."""
         if self._phase is not _Phase.UP:
             return state
+        self._halted = state == SCRIPT_HALTED
         return parameters[deadman.TRIPS] if state == SCRIPT_RUNNING else 1
 
     def _go_on_setting_up(self, result: int, now_us: int) -> None:
@@ -204,17 +208,14 @@ class _Attempt:
         if command == Cmd.TICK:
             self._heed_clock(result & _WORD, now_us)
         elif command == Cmd.PROCR:
-            self._rearming = False
+            self._halted = False
             self._tripped = self._tripped and result < 0
         elif command == Cmd.PROCS:
             pass
         elif result < 0:
             raise BrokenLink(f"the robot refuses command {command}: {result}")
-        elif command == Cmd.PROCP and result > 0 and not self._tripped:
-            # It tripped although this process lives: the link or the loop was too slow.
+        elif command == Cmd.PROCP and result > 0:
             self._tripped = True
-            if self._bridge.command is not None:
-                self._fault = Fault.LINK_SLOW
 
     def _heed_clock(self, tick_us: int, now_us: int) -> None:
         """Learn how far the robot's clock is behind the loop's: the smallest lag seen, as replies only ever come late."""
@@ -262,12 +263,21 @@ class _Attempt:
         self._asked.extend(_Asked(message[0], now_us) for message in batch)
 
     def _refresh(self, *, is_off: bool) -> list[bytes]:
-        if self._tripped and is_off and not self._rearming:  # the motor is off: the latch may be taken back
-            self._rearming = True
-            return [request(Cmd.PROCS, self._script), pigpiod_setup.start_dead_man(self._script, self._budget)]
+        if self._tripped and is_off:
+            return self._take_latch_back()
         self._refreshes += 1
         status = [request(Cmd.PROCP, self._script)] if self._refreshes % _REFRESHES_PER_STATUS == 0 else []
         return [request(Cmd.PROCU, self._script, extension=words(self._budget)), request(Cmd.TICK), *status]
+
+    def _take_latch_back(self) -> list[bytes]:
+        """The motor is off: stop the tripped script and, once it says that it has halted, start it anew.
+
+        Not both at once: a script that is told to stop and to run in the middle of a delay just goes on.
+        """
+        if self._halted:
+            self._halted = False
+            return [pigpiod_setup.start_dead_man(self._script, self._budget)]
+        return [request(Cmd.PROCS, self._script), request(Cmd.PROCP, self._script)]
 
     def close(self) -> None:
         """Close both connections."""

@@ -43,6 +43,7 @@ MODE_OUTPUT: Final = 1
 PULL_UP: Final = 2
 NOT_PWM_GPIO: Final = -92
 SCRIPT_INITING: Final = 0
+SCRIPT_HALTED: Final = 1
 SCRIPT_RUNNING: Final = 2
 #: Duty of hardware PWM at fully on.
 HARDWARE_RANGE: Final = 1_000_000
