@@ -147,7 +147,7 @@ def clone(order: confined.Order, teller: confined.Teller) -> dict[str, Any]:
         teller.stage("checkout")
         git.run("checkout", "-q", "-f", "--detach", commit)
     except GitFailed as error:
-        return {"failed": plain(str(error), 2 * _WORDS_BYTES)}
+        return {"failed": plain(str(error), 2 * _WORDS_BYTES, lines=True)}
     teller.stage("program")
     program.check(Path("tree"))
     return {"commit": commit, "notes": notes + _note_on_lfs(Path("tree"))}

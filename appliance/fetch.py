@@ -147,7 +147,7 @@ def translate(words: str, place: git_url.GitUrl, ref: str, limit: str) -> str:
     hint = "Check its spelling."
     if _PARTIAL_COMMIT.fullmatch(ref):
         hint = "If it is a commit, give all of its 40 digits."
-    own = plain(_NOISE.sub("", words).strip()).replace("\n", " ")
+    own = plain(" ".join(_NOISE.sub("", words).split()))
     for pattern, meaning in _MEANINGS.items():
         if re.search(pattern, words):
             said = meaning.format(limit=limit, ref=plain(ref, 60), url=place.text, host=place.host, hint=hint)

@@ -89,13 +89,20 @@ class Outcome:
 
 @functools.cache
 def level() -> Level:
-    """The best level that works here, found by trying; a second call costs nothing."""
+    """The best level that works here, found by trying; a second call costs nothing. Raises IsolationError."""
     choices: tuple[Level, ...] = ("root", "user") if os.geteuid() == 0 else ("user",)
     room = Room(uid=65534, limits=Limits(seconds=10, scratch_bytes=1 << 20, scratch_files=64))
     for choice in choices:
         with run("appliance.trial", {}, room, at=choice) as outcome:
             if outcome.answer is not None:
+                _log.info("strangers' sources are handled at isolation level %s", choice)
                 return choice
+            if outcome.out_of:  # too busy to tell: better later than at a lower level
+                raise IsolationError(
+                    "No confined child could be made in time. Try again when the machine is less busy."
+                )
+            _log.info("isolation level %s isn't possible here: %s", choice, outcome.cannot or outcome.words)
+    _log.warning("strangers' sources are handled without namespaces: run as root, or permit user namespaces")
     return "limits"
 
 
@@ -205,7 +212,7 @@ def _take(channel: socket.socket, outcome: Outcome) -> bool:
                 and isinstance(said.get(key), str)
                 and (key == "stage" or not getattr(outcome, key))
             ):
-                setattr(outcome, key, tree.plain(said[key], 2000))
+                setattr(outcome, key, tree.plain(said[key], 2000, lines=True))
         if isinstance(said, dict) and isinstance(said.get("answer"), dict):
             outcome.answer = said["answer"]
     return True
@@ -223,7 +230,9 @@ def _end(child: subprocess.Popen[bytes], channel: socket.socket, outcome: Outcom
     assert child.stderr is not None
     with child.stderr:
         os.set_blocking(child.stderr.fileno(), False)
-        outcome.words = tree.plain((child.stderr.read(_WORDS_BYTES) or b"").decode(errors="replace"), _WORDS_BYTES)
+        outcome.words = tree.plain(
+            (child.stderr.read(_WORDS_BYTES) or b"").decode(errors="replace"), _WORDS_BYTES, lines=True
+        )
 
 
 def _close(outcome: Outcome) -> None:

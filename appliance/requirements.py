@@ -137,7 +137,7 @@ def _applies(requirement: Requirement, number: int, line: str) -> bool:
         return requirement.marker.evaluate({**_MARKERS, "platform_machine": platform.machine()})
     except (UndefinedEnvironmentName, InvalidVersion) as error:
         raise BadSource(
-            f"{NAME}, line {number}: the condition in “{plain(line, 80)}” can't be decided ({error})."
+            f"{NAME}, line {number}: the condition in “{plain(line, 80)}” can't be decided ({plain(str(error), 120)})."
         ) from error
 
 

@@ -23,13 +23,15 @@ _CHUNK_BYTES: Final = 1 << 20
 _TURNING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
 
 
-def plain(text: str, longest: int = 300) -> str:
+def plain(text: str, longest: int = 300, lines: bool = False) -> str:
     r"""`text` without control characters and text that turns direction, at most `longest` characters, for people.
+
+    Line ends stay only if `lines`.
 
     >>> plain("a\x1b[31mb")
     'a�[31mb'
     """
-    kept = "".join(c if c == "\n" or not _is_odd(c) else "\N{REPLACEMENT CHARACTER}" for c in text).strip()
+    kept = "".join(c if (lines and c == "\n") or not _is_odd(c) else "\N{REPLACEMENT CHARACTER}" for c in text).strip()
     return kept if len(kept) <= longest else kept[: longest - 1] + "…"
 
 
