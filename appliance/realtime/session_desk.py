@@ -58,6 +58,8 @@ class SessionDesk:
                 f"timeout_s is {timeout_s:g}; more than 0 and at most {_LONGEST_SETTLING_S:g} s is possible."
             )
         self._demand_idle()
+        if self._changing.locked():
+            raise RobotError("A session is being armed or ended. Wait for that.")
         self.is_settling = True
         try:
             patience_s = timeout_s + _SETTLE_MARGIN_S
@@ -86,9 +88,9 @@ class SessionDesk:
             self.session = session
             try:
                 await self._arm(session)
-            except RobotError:
-                await self._undo(session)
-                raise
+            finally:
+                if not session.is_armed:
+                    await self._undo(session)
 
     async def start(self, name: str) -> None:
         """run.py has started."""
@@ -160,9 +162,9 @@ class SessionDesk:
             raise
         self._demand_alive(session)
         await self._supervision.loop.ask(CommandKind.ARM, session.number, session.limit_s)
+        self._demand_alive(session)
         session.is_armed = True
         session.leased_s = self._time_s()
-        self._demand_alive(session)
 
     async def _undo(self, session: GuardedSession) -> None:
         await self._disarm_loop(session)
@@ -183,8 +185,9 @@ class SessionDesk:
 
     async def _close(self, session: GuardedSession) -> None:
         """Socket and folder go."""
+        had_socket = session.wants_socket
         session.is_armed = session.wants_socket = False
-        if self._supervision.is_gateway_alive:
+        if had_socket and self._supervision.is_gateway_alive:
             try:
                 await self._supervision.gateway.ask(orders.Close(session.number))
             except Unanswered:

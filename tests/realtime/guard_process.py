@@ -16,6 +16,7 @@ from pathlib import Path
 
 import zmq
 
+from appliance.errors import RobotError
 from appliance.paths import Paths
 from appliance.realtime.control import Arm, Disarm, GuardClient, Lease, Reply, Request, Resume, Start, Status, Stop
 from appliance.realtime.twin.pinlog import PinRecord, read
@@ -172,6 +173,15 @@ class Rig:
         return max(0.0, (pins[last_on + 1].t_ns - since_ns) / 1e6)
 
 
+def answers(paths: Paths) -> bool:
+    """Whether a guard listens on its last socket."""
+    try:
+        GuardClient(paths.control("runner")).close()
+    except RobotError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def running_guard(folder: Path, port: int, config: str = CONFIG) -> Iterator[tuple[subprocess.Popen[bytes], Paths]]:
     paths = Paths.of(folder / "data", folder / "run")
@@ -184,7 +194,7 @@ def running_guard(folder: Path, port: int, config: str = CONFIG) -> Iterator[tup
     with (folder / "guard.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        wait_for(lambda: paths.control("runner").exists() or process.poll() is not None, "the guard's sockets")
+        wait_for(lambda: answers(paths) or process.poll() is not None, "the guard")
         yield process, paths
     finally:
         process.send_signal(signal.SIGTERM)
