@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gevent.threadpool import ThreadPool
-
 from appliance.jobs import MAX_ATTEMPTS
 from appliance.paths import Paths
 from appliance.store import Job
+from appliance.webui.threads import Threads
 
 CHUNK_BYTES: Final = 256 * 1024
 REPORT: Final = "report.json"
@@ -51,23 +50,22 @@ class Disk:
     """Threads that wait for the disk, so that the web server needn't."""
 
     def __init__(self, threads: int = 4) -> None:
-        self._threads = ThreadPool(threads)
+        self._threads = Threads(threads)
 
     def piece(self, path: Path, offset: int, limit_bytes: int) -> Slice:
         """At most `limit_bytes` from `offset` on; a missing file is an empty one."""
-        found: Slice = self._threads.apply(_piece, (path, offset, limit_bytes))
-        return found
+        return self._threads.call(_piece, path, offset, limit_bytes)
 
     def open(self, path: Path) -> FileStream:
         """A file to be sent. Raises FileNotFoundError."""
-        handle: int = self._threads.apply(os.open, (path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
+        handle = self._threads.call(os.open, path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         return FileStream(handle, self._threads)
 
 
 class FileStream:
     """A file's bytes in chunks, read while others are served; closed by whoever sends it, also when he gives up."""
 
-    def __init__(self, handle: int, threads: ThreadPool) -> None:
+    def __init__(self, handle: int, threads: Threads) -> None:
         self._handle = handle
         self._threads = threads
         self.size_bytes = os.fstat(handle).st_size
@@ -75,7 +73,7 @@ class FileStream:
 
     def __iter__(self) -> Iterator[bytes]:
         """The chunks; never more than the size that was announced."""
-        while self._left and (chunk := self._threads.apply(os.read, (self._handle, min(self._left, CHUNK_BYTES)))):
+        while self._left and (chunk := self._threads.call(os.read, self._handle, min(self._left, CHUNK_BYTES))):
             self._left -= len(chunk)
             yield chunk
 

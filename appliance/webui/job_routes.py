@@ -93,7 +93,7 @@ class JobRoutes:
             raise Conflict(_no_results(job))
         try:
             stream = self.disk.open(folder / name)
-        except FileNotFoundError:
+        except OSError:  # absent, or a link where a file belongs
             raise Refusal(404, "not_found", f"This job left no {name}.") from None
         shown = f'attachment; filename="{job.id}-{name}"' if "inline" not in request.query else "inline"
         headers = {

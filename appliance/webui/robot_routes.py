@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from appliance.config import Config
+from appliance.errors import RobotError
 from appliance.realtime.control import Resume, Stop
 from appliance.shapes import Health, RobotView
 from appliance.webui import identity
@@ -52,7 +53,10 @@ class RobotRoutes:
 
     def stop(self, request: Request, why: str) -> RobotView:
         """Emergency stop by whoever asks. Raises RobotError where the guard doesn't answer."""
-        self.board.ask_guard("stop", Stop(who=identity.submitter(request), why=why[:_MAX_WHY_CHARACTERS]))
+        try:
+            self.board.ask_guard("stop", Stop(who=identity.submitter(request), why=why[:_MAX_WHY_CHARACTERS]))
+        except RobotError as error:
+            raise RobotError(f"{error} If the arm moves, cut the motor's power.") from error
         return self.board.robot()
 
     def resume(self, request: Request) -> RobotView:

@@ -17,7 +17,7 @@ from appliance.webui.web import WsgiApp
 MAX_CONNECTIONS: Final = 1000
 #: A connection may rest between two requests, but a request that has begun must come quickly.
 IDLE_S: Final = 75.0
-HEADERS_S: Final = 10.0
+HEADERS_S: Final = 5.0
 #: Longest wait for one piece to arrive or leave.
 STALLED_S: Final = 30.0
 #: Of a refused upload, this much is still read, so that its sender sees the answer instead of a broken connection.

@@ -10,21 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from gevent.threadpool import ThreadPool
-
 from appliance.store import Store
+from appliance.webui.threads import Threads
 
 Answer = TypeVar("Answer")
 
 
 class _Desk:
     def __init__(self, path: Path) -> None:
-        self._thread = ThreadPool(1)
-        self._store: Store = self._thread.apply(Store, (path,))
+        self._thread = Threads(1)
+        self._store = self._thread.call(Store, path)
 
     def ask(self, question: Callable[[Store], Answer]) -> Answer:
-        answer: Answer = self._thread.apply(question, (self._store,))
-        return answer
+        return self._thread.call(question, self._store)
 
 
 class StoreThreads:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import gevent
-from gevent.threadpool import ThreadPool
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 
 from appliance.ulid import is_valid
+from appliance.webui.threads import Threads
 from appliance.webui.web import Refusal, Request
 
 ARCHIVE_FIELD: Final = "archive"
@@ -49,7 +49,7 @@ class Inbox:
         self._folder = folder
         self._max_bytes = max_bytes
         self._min_free_bytes = min_free_bytes
-        self._threads = ThreadPool(4)
+        self._threads = Threads(4)
 
     def prepare(self, known: Callable[[str], bool]) -> None:
         """Make the folder, and clear what a crash left: half an upload, or a whole one whose job was never queued."""
@@ -103,10 +103,9 @@ class Inbox:
     def _on_disk(self, function: Callable[..., Answer], *arguments: object) -> Answer:
         """Let a thread wait for the disk while others are served."""
         try:
-            answer: Answer = self._threads.apply(function, arguments)
+            return self._threads.call(function, *arguments)
         except OSError as error:
             raise (_disk_full() if error.errno in _FULL else error) from error
-        return answer
 
     def _parse(self, request: Request, handle: int) -> Form:
         kind, options = parse_options_header(request.headers.get("Content-Type", ""))

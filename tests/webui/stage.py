@@ -42,15 +42,15 @@ class Pendulum:
     velocity_rad_s: float = 0.3
     action: float = 0.0
 
-    def decide(self) -> None:
-        """The controller's next action."""
+    def decide(self, *, careless: bool = False) -> None:
+        """The controller's next action; a careless one lets the arm fall."""
         angle = task.normalised(self.angle_rad)
         if abs(angle) < 0.5:
             wish = -8.0 * angle - 1.6 * self.velocity_rad_s
         else:
             energy = 0.5 * self.velocity_rad_s**2 + 29.85 * (math.cos(angle) - 1.0)
             wish = -2.0 * math.copysign(1.0, energy * self.velocity_rad_s) if abs(energy) > 1.0 else 0.0
-        self.action = max(-2.0, min(2.0, wish))
+        self.action = max(-2.0, min(2.0, 1.5 if careless else wish))
 
     def move(self, seconds: float) -> None:
         """Integrate with steps of 1 ms."""
@@ -67,6 +67,7 @@ class Guard(threading.Thread):
         super().__init__(daemon=True)
         self.reply = Reply()
         self.asked: list[object] = []
+        self.hang = threading.Event()
         self._listeners = {right: _listener(paths.control(right)) for right in ("stop", "resume")}
 
     def run(self) -> None:
@@ -83,6 +84,8 @@ class Guard(threading.Thread):
     def _serve(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as lines:
             for line in lines:
+                if self.hang.is_set():
+                    continue
                 request = decode_request(line)
                 if isinstance(request, Stop):
                     self.asked.append(request)
@@ -126,7 +129,7 @@ class Robot(threading.Thread):
             stopped = self._guard.reply.stopped
             running = self.driven.is_set() and not stopped
             if running and tick % 5 == 0:
-                pendulum.decide()
+                pendulum.decide(careless=tick % 700 < 60)
             if not running:
                 pendulum.action = 0.0
                 pendulum.velocity_rad_s *= 0.97
@@ -191,12 +194,12 @@ class Stage:
             self.paths.upload(job.id).write_bytes(b"archive")
         return job
 
-    def running(self, name: str, **more: str) -> Job:
-        """A job that drives, with some output."""
+    def running(self, name: str, since_s: float = 0.0, **more: str) -> Job:
+        """A job that drives, since some seconds, with some output."""
         job = self.queued(name, **more)
         for state in (State.PREPARING, State.WAITING_FOR_ROBOT):
             self.store.move(job.id, state, time.time())
-        self.store.move(job.id, State.RUNNING, time.time(), started_at=time.time())
+        self.store.move(job.id, State.RUNNING, time.time(), started_at=time.time() - since_s)
         self.paths.attempt(job.id, 1).mkdir(parents=True)
         self.print(job, "\x1b[1mswing-up\x1b[0m: connected to the robot\n")
         self.robot.driven.set()
@@ -280,7 +283,7 @@ def played(steps: int, output: str, *, failed: bool) -> Result:
     actions: list[float] = []
     costs: list[float] = []
     for step in range(steps):
-        pendulum.decide()
+        pendulum.decide(careless=step % 300 > 280)
         costs.append(task.cost(pendulum.angle_rad, pendulum.velocity_rad_s, pendulum.action))
         pendulum.move(0.05)
         times.append(round((step + 1) * 0.05, 3))
@@ -311,7 +314,7 @@ TRACEBACK = """Traceback (most recent call last):
 
 def furnish(stage: Stage) -> Job:
     """Some history, a running job and a queue; returns the running job."""
-    done = stage.running("Swing-up with energy shaping")
+    done = stage.running("Swing-up with energy shaping", 62.0)
     stage.print(
         done,
         "".join(
@@ -319,12 +322,12 @@ def furnish(stage: Stage) -> Job:
         ),
     )
     stage.finish(done, steps=1200)
-    crashed = stage.running("", source="my_controller.tar.gz", submitter="anonymous@127.0.0.1")
+    crashed = stage.running("", 3.0, source="my_controller.tar.gz", submitter="anonymous@127.0.0.1")
     stage.print(crashed, TRACEBACK)
     stage.finish(
         crashed, State.FAILED, Reason.EXIT_CODE, "run.py ended with exit code 1; its output says why.", steps=37
     )
-    late = stage.running("Random actions", source="https://example.org/students/random-walk.git")
+    late = stage.running("Random actions", 120.0, source="https://example.org/students/random-walk.git")
     stage.finish(late, State.TIMED_OUT, Reason.TIME_LIMIT, "", steps=2380)
     stage.store.request_cancel(stage.queued("Changed my mind").id, time.time())
     job = stage.running("LQR from every start", source="https://example.org/control/lqr.git")

@@ -28,7 +28,7 @@ function column(times, values, wraps) {
 function options(name, element, { x, lastOne, y, cursor }) {
   const axis = { stroke: colour("ink-3"), font: "11px system-ui, sans-serif", ticks: { show: false }, grid: { stroke: colour("line"), width: 1 } };
   return {
-    width: element.clientWidth, height: element.clientHeight, padding: [6, 8, lastOne ? 0 : 4, 0],
+    width: element.clientWidth, height: element.clientHeight, padding: [6, 16, lastOne ? 0 : 4, 0],
     legend: { show: false }, cursor,
     scales: { x: { time: false, ...x.scale }, y: { range: y ?? LIMITS[name] } },
     axes: [
@@ -36,8 +36,23 @@ function options(name, element, { x, lastOne, y, cursor }) {
       { ...axis, size: 42, splits: SPLITS[name] && !y ? () => SPLITS[name] : undefined },
     ],
     series: [{}, { stroke: colour(name), width: 1.6, points: { show: false }, spanGaps: false,
-      ...(name === "action" ? { paths: globalThis.uPlot.paths.stepped({ align: 1 }) } : {}) }],
+      paths: name === "action" ? globalThis.uPlot.paths.stepped({ align: 1 }) : drawn }],
   };
+}
+
+/** A line that simply stops at a gap, however narrow. */
+function drawn(plot, series, from, to) {
+  const [xs, ys] = plot.data, stroke = new Path2D();
+  let open = false;
+  for (let index = from; index <= to; index++) {
+    if (ys[index] == null) {
+      open = false;
+      continue;
+    }
+    stroke[open ? "lineTo" : "moveTo"](plot.valToPos(xs[index], "x", true), plot.valToPos(ys[index], "y", true));
+    open = true;
+  }
+  return { stroke, fill: null, clip: null, flags: 1 };
 }
 
 /** Builds one chart per element, again when the colours or the width change. */

@@ -6,7 +6,7 @@ import { fill } from "./rows.js";
 import { on } from "./stream.js";
 
 const find = (name) => document.querySelector(`[data-${name}]`);
-const live = new Live(document.querySelector(".bench"));
+const live = new Live(find("bench"));
 const state = find("robot-state"), sentence = find("sentence"), time = find("time");
 const progress = time.querySelector("progress"), list = find("queue");
 

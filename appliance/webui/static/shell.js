@@ -27,7 +27,7 @@ export async function send(path, { method = "POST", body } = {}) {
       headers: body === undefined ? {} : { "Content-Type": "application/json" }, priority: "high",
     });
   } catch {
-    throw new Error("The appliance can't be reached. Check the network, then try again.");
+    throw new Error("The appliance can't be reached: check the network. If the arm moves, cut the motor's power.");
   }
   const content = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(content.message ?? `The appliance answered ${answer.status}.`);
@@ -39,7 +39,7 @@ async function stop() {
   try {
     showLatch(await send("/api/robot/stop", { body: { why: "" } }));
   } catch (error) {
-    say(`Stop failed: ${error.message} If the arm moves, cut the motor's power.`);
+    say(`Stop didn't get through. ${error.message}`);
   } finally {
     stopButton.removeAttribute("aria-busy");
   }

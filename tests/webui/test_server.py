@@ -1,0 +1,66 @@
+"""Connections that are slow, silent or endless, and how the process ends."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+
+from appliance.webui import server
+from tests.webui.http_calls import call, post_json
+from tests.webui.stage import Stage, WebProcess
+
+
+def test_clients_that_never_finish_their_request_hold_up_nobody(stage: Stage, web: WebProcess) -> None:
+    slow = [socket.create_connection(("127.0.0.1", web.port), timeout=5) for _ in range(50)]
+    try:
+        for connection in slow:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        started_s = time.monotonic()
+        for _ in range(20):
+            assert post_json(web.port, "/api/robot/stop", {}).status == 200
+        assert (time.monotonic() - started_s) / 20 < 0.1
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_a_request_whose_headers_never_end_is_cut_off(web: WebProcess) -> None:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=server.HEADERS_S + 10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        started_s = time.monotonic()
+        assert b" 400 " in connection.recv(65536)
+        assert time.monotonic() - started_s < server.HEADERS_S + 5
+
+
+def test_a_refused_upload_is_not_read_to_its_end(web: WebProcess) -> None:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
+        head = b"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 99999999999\r\n\r\n"
+        connection.sendall(head)
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+    assert b" 413 " in received
+
+
+def test_headers_without_end_and_lines_without_end_are_refused(web: WebProcess) -> None:
+    for request in (
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA: " + b"b" * 200_000 + b"\r\n\r\n",
+        b"\x00\xff\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
+            try:
+                connection.sendall(request)
+                assert connection.recv(65536).split(b" ")[1][:1] == b"4"
+            except (ConnectionResetError, BrokenPipeError):
+                pass  # refused before everything was sent
+    assert call(web.port, "GET", "/api/robot").status == 200
+
+
+def test_sigterm_ends_it_at_once_with_listeners_connected(stage: Stage) -> None:
+    with stage.serve() as web, socket.create_connection(("127.0.0.1", web.port)) as listener:
+        listener.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"text/event-stream" in listener.recv(4096)
+        web.process.send_signal(signal.SIGTERM)
+        assert web.process.wait(5) == 0
