@@ -29,7 +29,7 @@ class Publisher:
         self._ticks = self._missed_ticks = self._worst_us = 0
         self._rate_hz = 0.0
         self._rate_ticks = 0
-        self._rate_since_us = 0
+        self._rate_since_us: int | None = None
         self._last_due_us = 0
         self._session: Session | None = None
 
@@ -57,10 +57,13 @@ class Publisher:
         if self._last_due_us:
             self._missed_ticks += round((seen.due_us - self._last_due_us) / self._period_us) - 1
         self._last_due_us = seen.due_us
+        if self._rate_since_us is None:
+            self._rate_since_us = seen.now_us
+            return
         self._rate_ticks += 1
         passed_us = seen.now_us - self._rate_since_us
         if passed_us >= 1_000_000:
-            self._rate_hz = 1e6 * self._rate_ticks / passed_us if self._rate_since_us else 0.0
+            self._rate_hz = 1e6 * self._rate_ticks / passed_us
             self._rate_ticks, self._rate_since_us = 0, seen.now_us
 
     def _live(self, pilot: Pilot, seen: Seen, drive: Drive, work_us: int) -> LiveRecord:

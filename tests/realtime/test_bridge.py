@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from appliance.realtime.bridge import Bridge
 from appliance.realtime.pigpiod_protocol import REQUEST, Cmd
-from gym_raas.parameters import load_robot
+from gym_raas.parameters import Robot, load_robot
 
 SOFTWARE = load_robot()
 HARDWARE = dataclasses.replace(SOFTWARE, pwm=dataclasses.replace(SOFTWARE.pwm, mode="hardware", frequency_hz=20_000))
@@ -57,9 +57,9 @@ def test_hardware_pwm_never_stands_on_both_pins_of_the_shared_channel() -> None:
 
 @given(st.lists(st.none() | st.integers(-500, 500).map(float), max_size=40), st.sampled_from([SOFTWARE, HARDWARE]))
 def test_after_every_change_one_pin_at_most_is_driven_and_the_right_one(
-    commands: list[float | None], robot: object
+    commands: list[float | None], robot: Robot
 ) -> None:
-    bridge = Bridge(robot)  # type: ignore[arg-type]
+    bridge = Bridge(robot)
     duty = {FORWARD: 0, BACKWARD: 0}
     for command in commands:
         for name, pin, value in said(bridge.change(command)):
