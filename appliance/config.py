@@ -28,14 +28,10 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class RobotSection(Section, frozen=True):
     """Which robot, and how it is reached."""
 
-    link: Annotated[Literal["twin", "pigpiod"], Meta(description="the simulated robot, or real hardware")] = (
-        "twin"
-    )
+    link: Annotated[Literal["twin", "pigpiod"], Meta(description="the simulated robot, or real hardware")] = "twin"
     file: Annotated[str, Meta(description="robot.yaml of this unit; empty: the packaged one")] = ""
     host: Annotated[str, Meta(description="where pigpiod (or the twin) listens; loopback only")] = "127.0.0.1"
-    port: Annotated[
-        int, Meta(ge=0, le=65535, description="pigpiod's port; 0: 8888, or a free one for the twin")
-    ] = 0
+    port: Annotated[int, Meta(ge=0, le=65535, description="pigpiod's port; 0: 8888, or a free one for the twin")] = 0
 
 
 class RealtimeSection(Section, frozen=True):
@@ -43,27 +39,17 @@ class RealtimeSection(Section, frozen=True):
 
     rate_hz: Annotated[int, Meta(ge=100, le=2000, description="ticks per second")] = 1000
     cpu: Annotated[int, Meta(ge=-1, le=255, description="the loop's core; -1: the last one")] = -1
-    priority: Annotated[
-        int, Meta(ge=0, le=90, description="SCHED_FIFO priority of the loop; 0: ordinary")
-    ] = 80
-    dead_man_s: Annotated[
-        float, Meta(ge=0.03, le=1.0, description="pigpiod zeroes the pins after this, s")
-    ] = 0.1
-    job_silence_s: Annotated[
-        float, Meta(ge=0.1, le=30.0, description="duty is zero after this without action, s")
-    ] = 2.0
-    min_hold_s: Annotated[
-        float, Meta(ge=0.001, le=0.05, description="an action acts at least this long, s")
-    ] = 0.025
-    lease_s: Annotated[
-        float, Meta(ge=0.2, le=10.0, description="the runner refreshes its session within this, s")
-    ] = 1.0
-    settle_timeout_s: Annotated[
-        float, Meta(ge=1.0, le=300.0, description="longest wait for hanging still, s")
-    ] = 60.0
-    max_messages_hz: Annotated[int, Meta(ge=50, le=10000, description="messages per second from one job")] = (
-        500
+    priority: Annotated[int, Meta(ge=0, le=90, description="SCHED_FIFO priority of the loop; 0: ordinary")] = 80
+    dead_man_s: Annotated[float, Meta(ge=0.03, le=1.0, description="pigpiod zeroes the pins after this, s")] = 0.1
+    job_silence_s: Annotated[float, Meta(ge=0.1, le=30.0, description="duty is zero after this without action, s")] = (
+        2.0
     )
+    min_hold_s: Annotated[float, Meta(ge=0.001, le=0.05, description="an action acts at least this long, s")] = 0.025
+    lease_s: Annotated[float, Meta(ge=0.2, le=10.0, description="the runner refreshes its session within this, s")] = (
+        1.0
+    )
+    settle_timeout_s: Annotated[float, Meta(ge=1.0, le=300.0, description="longest wait for hanging still, s")] = 60.0
+    max_messages_hz: Annotated[int, Meta(ge=50, le=10000, description="messages per second from one job")] = 500
 
 
 class JobSection(Section, frozen=True):
@@ -75,9 +61,7 @@ class JobSection(Section, frozen=True):
     pids: Annotated[int, Meta(ge=8, le=4096, description="processes and threads")] = 64
     cpus: Annotated[float, Meta(ge=0.1, le=64.0, description="CPU time per second of time")] = 1.0
     tmp_mb: Annotated[int, Meta(ge=1, le=4096, description="size of /tmp, MiB")] = 64
-    output_kb: Annotated[
-        int, Meta(ge=16, le=65536, description="stdout and stderr kept, KiB (head and tail)")
-    ] = 1024
+    output_kb: Annotated[int, Meta(ge=16, le=65536, description="stdout and stderr kept, KiB (head and tail)")] = 1024
     image: Annotated[str, Meta(description="job image")] = "standard"
 
 
@@ -106,25 +90,19 @@ class SandboxSection(Section, frozen=True):
     """The cell that a job runs in. Only changed in the file, as root."""
 
     uid: Annotated[int, Meta(ge=1000, le=2_000_000_000, description="user and group id of jobs")] = 61000
-    docker_host: Annotated[
-        str, Meta(description="Docker Engine's socket; empty: DOCKER_HOST, else the default")
-    ] = ""
+    docker_host: Annotated[str, Meta(description="Docker Engine's socket; empty: DOCKER_HOST, else the default")] = ""
 
 
 class StorageSection(Section, frozen=True):
     """How much is kept."""
 
-    min_free_mb: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="no job starts with less free disk, MiB")
-    ] = 200
+    min_free_mb: Annotated[int, Meta(ge=1, le=1_000_000, description="no job starts with less free disk, MiB")] = 200
 
 
 class Config(Section, frozen=True):
     """The whole of `raas.yaml`."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=40, description="what people call this robot")] = (
-        "pendulum"
-    )
+    name: Annotated[str, Meta(min_length=1, max_length=40, description="what people call this robot")] = "pendulum"
     robot: RobotSection = RobotSection()
     realtime: RealtimeSection = RealtimeSection()
     job: JobSection = JobSection()
@@ -170,9 +148,7 @@ def parse(text: str, where: str) -> Config:
     if content is None:
         return Config()
     if not isinstance(content, dict):
-        raise ConfigError(
-            f"{where} holds {_shown(content)}; a configuration is a list of 'key: value' lines."
-        )
+        raise ConfigError(f"{where} holds {_shown(content)}; a configuration is a list of 'key: value' lines.")
     if not all(isinstance(key, str) for key in content):
         raise ConfigError(f"{where}: {_shown(next(key for key in content if not isinstance(key, str)))} is no key; "
                           "`raas config` lists all keys.")  # fmt: skip
