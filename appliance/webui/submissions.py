@@ -8,12 +8,12 @@ from typing import Final
 
 import msgspec
 
-from appliance import ulid
+from appliance import git_url, ulid
 from appliance.config import Config
 from appliance.errors import BadSource
 from appliance.shapes import SubmitGit
 from appliance.store import Job, NewJob
-from appliance.webui import git_url, identity
+from appliance.webui import identity
 from appliance.webui.store_threads import StoreThreads
 from appliance.webui.uploads import Form, Inbox
 from appliance.webui.web import Refusal, Request
@@ -72,8 +72,8 @@ class Counter:
         return self._queue_git(request, SubmitGit(**fields))
 
     def _queue_git(self, request: Request, wish: SubmitGit) -> Job:
-        url = git_url.checked(wish.git_url, allow_http=self.config.fetch.allow_http)
-        new = NewJob("git", url, "", ref=git_url.checked_ref(wish.ref), name=wish.name)
+        url = git_url.parse(wish.git_url.strip(), self.config.fetch.allow_http).text
+        new = NewJob("git", url, "", ref=git_url.check_ref(wish.ref.strip()), name=wish.name)
         now_s = self.now_s()
         return self._add(request, new, now_s, ulid.new(now_s))
 

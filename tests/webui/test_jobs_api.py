@@ -45,19 +45,16 @@ def test_an_archive_is_in_the_inbox_before_its_job_is_queued(shared: Shared) -> 
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("", "There is no git URL"),
-        ("-oProxyCommand=x", "can't start with '-'"),
-        ("file:///etc", "https only"),
-        ("ext::sh -c id", "characters that don't belong"),
-        ("ext::sh", "https only"),
-        ("git@example.org:a/b", "https only"),
+        ("", "is empty"),
+        ("-oProxyCommand=x", "can't begin with"),
+        ("file:///etc", "over https"),
+        ("ext::sh", "over https"),
+        ("git@example.org:a/b", "over ssh"),
         ("http://example.org/a/b", "fetch.allow_http"),
-        ("https://me:secret@example.org/a/b", "Leave user name and password out"),
+        ("https://me:secret@example.org/a/b", "Leave it out"),
         ("https://example.org", "names no repository"),
-        ("https://example.org:x/a", "can't be understood"),
-        ("https://[::1/a", "can't be understood"),
-        ("https://example.org/" + "a" * 1001, "longer than 1000"),
-        ("https://example.org/a\nb", "characters that don't belong"),
+        ("https://[::1/a", "not a URL"),
+        ("https://example.org/a\nb", "odd characters"),
     ],
 )
 def test_a_bad_address_is_refused_with_what_would_be_right(shared: Shared, url: str, says: str) -> None:
@@ -69,7 +66,7 @@ def test_plain_http_can_be_allowed_by_the_owner() -> None:
         assert post_json(web.port, "/api/jobs", {"git_url": "http://127.0.0.1:9000/a.git"}).status == 201
 
 
-@pytest.mark.parametrize("ref", ["--upload-pack=x", "a..b", "a b", "x.lock", "/abs", "a" * 201])
+@pytest.mark.parametrize("ref", ["--upload-pack=x", "a..b", "a b", "x.lock", "/abs", "a" * 256])
 def test_a_bad_ref_is_refused(shared: Shared, ref: str) -> None:
     assert "branch, tag or commit" in problem(post_json(shared[1].port, "/api/jobs", GIT | {"ref": ref}), 400)
 
