@@ -14,12 +14,14 @@ from appliance.store import Job
 
 
 def collect(job: Job, found: Record, paths: Paths, setting: Setting) -> Report:
-    """Complete the folder of one attempt. Raises OSError (full disk): call it again when there is room."""
+    """Complete the folder of one attempt, unless it is complete. Raises OSError (full disk): call it again then."""
     folder = paths.attempt(job.id, found.attempt)
-    folder.mkdir(parents=True, exist_ok=True)
     segment = paths.segment(int(found.session, 16))
-    report = results.write(folder, job, found, recording.read(segment), setting)
-    durable.sync_file(folder.parent)
+    report = results.read_report(folder)
+    if report is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        report = results.write(folder, job, found, recording.read(segment), setting)
+        durable.sync_file(folder.parent)
     segment.unlink(missing_ok=True)
     return report
 

@@ -246,6 +246,7 @@ def _serve(paths: Paths, config: Config, image: str, stopping: threading.Event) 
         finally:
             store.close()
     notifier.stopping()
+    _log.info("stopped")
 
 
 def _parts(

@@ -1,0 +1,102 @@
+"""A cell that is an ordinary child process: the same face as Docker's, without any wall, for tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+from appliance.cell import Exit, Spec
+from appliance.errors import EngineError
+from appliance.output import Capture
+
+
+class ProcessCell:
+    """One run of run.py as a process group of this machine."""
+
+    def __init__(self, spec: Spec, capture: Capture) -> None:
+        self.spec = spec
+        self._capture = capture
+        self._process: subprocess.Popen[bytes] | None = None
+        self.is_removed = False
+
+    def start(self) -> None:
+        """Let run.py begin; `finish` takes its output in."""
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the cell
+        self._process = subprocess.Popen(
+            [sys.executable, "-u", "run.py"],
+            cwd=self.spec.source,
+            stdout=self._output,
+            stderr=self._output,
+            start_new_session=True,
+        )
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it has ended."""
+        assert self._process is not None
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._signal(signal.SIGKILL)
+
+    def finish(self) -> Exit:
+        """How it ended."""
+        assert self._process is not None
+        code = self._process.wait(10)
+        self._output.seek(0)
+        self._capture.feed(self._output.read())
+        return Exit(code if code >= 0 else 128 - code, False)
+
+    def remove(self) -> None:
+        """Kill what is left."""
+        self.is_removed = True
+        if self._process is not None:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+            self._output.close()
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            pass
+
+
+class ProcessCells:
+    """Makes them, and remembers which; `absent` is what an engine that is down says."""
+
+    def __init__(self) -> None:
+        self.made: list[ProcessCell] = []
+        self.absent = ""
+        self.sweeps = 0
+
+    def problem(self) -> str:
+        """'' or `absent`."""
+        return self.absent
+
+    def create(self, spec: Spec, capture: Capture) -> ProcessCell:
+        """A new one."""
+        if self.absent:
+            raise EngineError(self.absent)
+        self.made.append(ProcessCell(spec, capture))
+        return self.made[-1]
+
+    def sweep(self) -> int:
+        """Remove all."""
+        self.sweeps += 1
+        left = [cell for cell in self.made if not cell.is_removed]
+        for cell in left:
+            cell.remove()
+        return len(left)
