@@ -65,6 +65,14 @@ def write(folder: Path, job: Job, record: Record, recorded: Recording, setting: 
     return report
 
 
+def read_report(folder: Path) -> Report | None:
+    """The report of an attempt; None if the attempt isn't complete."""
+    try:
+        return msgspec.json.decode((folder / REPORT).read_bytes(), type=Report)
+    except FileNotFoundError:
+        return None
+
+
 def _report(folder: Path, names: list[str], job: Job, record: Record, recorded: Recording, setting: Setting) -> Report:
     robot = _robot(folder / ROBOT)
     return Report(
