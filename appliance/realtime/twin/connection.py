@@ -17,14 +17,17 @@ from appliance.realtime.twin.daemon import Daemon
 from appliance.realtime.twin.machine import delay_us
 from appliance.realtime.twin.protocol import EXTENSION_LIMIT_BYTES, REQUEST, U32, Command
 
-_RECEIVE_BYTES: Final = 1 << 16
+_RECEIVE_BYTES: Final = 1 << 14
 #: Nothing more is read from a client that has so much unhandled or unread.
 _BACKLOG_BYTES: Final = 1 << 18
 _REPORTS_BACKLOG_BYTES: Final = 1 << 18
 #: What the kernel may hold of it on top; its own choice is megabytes, which is many seconds of old reports.
 _SEND_BUFFER_BYTES: Final = 1 << 18
 _STATUS: Final = struct.Struct(f"<{1 + PARAMETERS}i")
-_DELAYS: Final = (Command.MICS, Command.MILS)
+_DELAYS: Final = frozenset({int(Command.MICS), int(Command.MILS)})
+_OF_CONNECTION: Final = _DELAYS | {int(Command.NOIB), int(Command.PROCP)}
+#: Requests in a row; a client that floods holds the others up for a millisecond at most.
+_BURST: Final = 256
 
 
 class Connection:
@@ -94,21 +97,30 @@ class Connection:
         del self._outbox[:sent]
 
     def _answer(self, now_us: int) -> None:
-        inbox, at = self._inbox, 0
+        inbox, at, left = self._inbox, 0, _BURST
         while len(inbox) - at >= REQUEST.size and self.held_until_us is None:
             command, p1, p2, length = REQUEST.unpack_from(inbox, at)
             if length >= EXTENSION_LIMIT_BYTES:
                 self.closed = True
                 break
-            end = at + REQUEST.size + length
-            if len(inbox) < end:
+            start = at + REQUEST.size
+            at_next = start + length
+            if len(inbox) < at_next:
                 break
-            self._one(now_us, command, p1, p2, bytes(inbox[at + REQUEST.size : end]))
-            at = end
+            extension = bytes(inbox[start:at_next]) if length else b""
+            at, left = at_next, left - 1
+            if command in _OF_CONNECTION:
+                self._special(now_us, command, p1, p2)
+            else:
+                result = self._daemon.execute(now_us, command, p1, p2, extension)
+                self._outbox += REQUEST.pack(command, p1, p2, result & U32)
+            if not left and self.held_until_us is None:
+                self._hold(now_us, b"")  # let others have their turn
         del inbox[:at]
         self.flush()
 
-    def _one(self, now_us: int, command: int, p1: int, p2: int, extension: bytes) -> None:
+    def _special(self, now_us: int, command: int, p1: int, p2: int) -> None:
+        """Commands whose effect or answer belongs to the connection."""
         tail = b""
         if command == Command.NOIB:
             self._daemon.world.advance(now_us)
@@ -118,12 +130,14 @@ class Connection:
             if result >= 0:
                 tail = _STATUS.pack(result, *parameters)
                 result = len(tail)
-        elif command in _DELAYS:
-            result = min(delay_us(command, p1), 0)
-            if not result:
-                self.held_until_us = now_us + delay_us(command, p1)
-                self._held_reply = REQUEST.pack(command, p1, p2, 0)
-                return
         else:
-            result = self._daemon.execute(now_us, command, p1, p2, extension)
-        self._outbox += REQUEST.pack(command, p1, p2, result & U32) + tail
+            sleep_us = delay_us(command, p1)
+            result = min(sleep_us, 0)
+        reply = REQUEST.pack(command, p1, p2, result & U32) + tail
+        if command in _DELAYS and result == 0:
+            self._hold(now_us + sleep_us, reply)
+        else:
+            self._outbox += reply
+
+    def _hold(self, until_us: int, reply: bytes) -> None:
+        self.held_until_us, self._held_reply = until_us, reply

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
+from appliance.realtime.twin.assembler import PARAMETERS
 from appliance.realtime.twin.modulator import Modulator
 from appliance.realtime.twin.notifications import Notifications
 from appliance.realtime.twin.protocol import (
@@ -29,6 +30,8 @@ _MAX_TRIGGER_US: Final = 100
 _MAX_STEADY_US: Final = 300_000
 _MAX_ACTIVE_US: Final = 1_000_000
 _BANK_2_SHIFT: Final = 32
+_PWM: Final = int(Command.PWM)
+_SIGNED_WORDS: Final = tuple(struct.Struct(f"<{count}i") for count in range(PARAMETERS + 2))
 _Handler = Callable[[int, int, bytes], int]
 
 
@@ -57,7 +60,7 @@ class Daemon:
 
     def execute(self, now_us: int, command: int, p1: int, p2: int, extension: bytes) -> int:
         """Carry out a command as it arrives; the result is negative for a refusal."""
-        if command == Command.PWM and self._modulator.holds_pwm(p1, p2):
+        if command == _PWM and self._modulator.holds_pwm(p1, p2):
             return 0  # most of what a motor loop sends
         changing = self._changing.get(command)
         if changing is not None:
@@ -241,8 +244,8 @@ class Daemon:
 
 
 def _words(data: bytes) -> tuple[int, ...]:
-    """The whole 32-bit words of an extension."""
-    return struct.unpack_from(f"<{len(data) // 4}I", data)
+    """The whole 32-bit words of an extension, signed; one too many at most, for that is refused."""
+    return _SIGNED_WORDS[min(len(data) // 4, PARAMETERS + 1)].unpack_from(data)
 
 
 def _first_word(data: bytes) -> int:

@@ -76,8 +76,8 @@ class Machine:
         return tuple(self._parameters)
 
     def set_parameters(self, values: Sequence[int]) -> None:
-        """Overwrite the first parameters."""
-        self._parameters[: len(values)] = [signed(value) for value in values]
+        """Overwrite the first parameters; values are signed words."""
+        self._parameters[: len(values)] = values
 
     def woken_by(self, bits: int) -> None:
         """End a WAIT: the bits that it waited for are its result."""

@@ -54,7 +54,7 @@ class Server:
         self._held: list[Connection] = []
         self._next_number = 1
         self._stopping = False
-        self._tick_due_us = clock_us()
+        self._tick_due_us = self._due_us = clock_us()
         # select() takes its timeout in µs; epoll rounds it up to whole milliseconds.
         self._selector = selectors.SelectSelector()
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
@@ -90,19 +90,23 @@ class Server:
             end.close()
 
     def _once(self) -> None:
-        due_us, now_us = self._due_us(), self._clock_us()
-        events = self._selector.select(max(due_us - now_us, 0) * 1e-6)
-        for key, mask in events:
+        for key, mask in self._selector.select(max(self._due_us - self._clock_us(), 0) * 1e-6):
             key.data(mask)
         now_us = self._clock_us()
+        if self._held:
+            self._release(now_us)
+        self._due_us = self._next_due_us()
+        if now_us >= self._due_us:
+            self._tick(now_us)
+            self._due_us = self._next_due_us()
+
+    def _release(self, now_us: int) -> None:
         for connection in [c for c in self._held if (c.held_until_us or 0) <= now_us]:
             self._held.remove(connection)
             connection.release(now_us)
             self._look_after(connection)
-        if now_us >= (self._due_us() if events else due_us):
-            self._tick(now_us)
 
-    def _due_us(self) -> int:
+    def _next_due_us(self) -> int:
         """When there is something to do although no client sends anything."""
         due_us = self._tick_due_us if self._daemon.busy else self._tick_due_us + _IDLE_TICK_US
         script_us = self._daemon.scripts.next_us
