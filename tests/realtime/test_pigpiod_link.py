@@ -145,6 +145,9 @@ def test_a_dead_man_that_trips_is_a_slow_link_and_is_taken_back_only_when_the_mo
     driven.until(lambda: Fault.LINK_SLOW in driven.faults, "the fault")
     with observer(port) as pi:
         assert pi.read(ROBOT.pins.forward) == 0
+        driven.command = 240.0  # whoever goes on driving gets nothing but a pulse of 2 ms
+        driven.run_for(0.2)
+        assert pi.get_PWM_dutycycle(ROBOT.pins.forward) == pigpio.PI_NOT_PWM_GPIO
         driven.command = None
         driven.run_for(0.3)
         driven.faults.clear()
