@@ -46,9 +46,9 @@ class Context:
         """The appliance's HTTP API."""
         return Client(reach.address(self.url, self.paths))
 
-    def show(self, value: Any, rendered: Any) -> None:
-        """Print `value` as JSON with --json, else `rendered` for a person."""
-        if self.json:
+    def show(self, value: Any, rendered: Any, *, json: bool = False) -> None:
+        """Print `value` as JSON with --json (before or, where a command has it, after its name), else `rendered`."""
+        if self.json or json:
             sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
         else:
             self.console.print(rendered)

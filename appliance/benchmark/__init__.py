@@ -1,0 +1,1 @@
+"""Measurements of the machine that the appliance runs on."""
