@@ -91,6 +91,8 @@ class Pilot:
 
     def watch(self, seen: Seen, fault: Fault) -> None:
         """Faults, deadline, lease, the boundary of a step: what happens without anybody asking."""
+        if fault is Fault.LINK_SLOW and not self.may_move:
+            fault = Fault.NONE  # nobody waits for it; a link that stays silent is soon LINK_LOST
         if fault is not Fault.NONE:
             self._break(fault)
         elif self._mends_itself:
@@ -108,7 +110,7 @@ class Pilot:
     def _break(self, fault: Fault) -> None:
         if self.state in (RobotState.FAULT, RobotState.STOPPED):
             return
-        self._mends_itself = fault in (Fault.LINK_LOST, Fault.LINK_SLOW) and not self.may_move
+        self._mends_itself = fault is Fault.LINK_LOST and not self.may_move
         self.fault = fault
         self._end(Ending.FAULT, RobotState.FAULT)
         if not self._mends_itself:

@@ -118,7 +118,7 @@ def running_twin(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen
 def running_loop(folder: Path, port: int, config: str = "") -> Iterator[LoopProcess]:
     paths = Paths.of(folder / "data", folder / "run")
     config_file = folder / "raas.yaml"
-    config_file.write_text(config or "realtime: {lease_s: 10.0, dead_man_s: 0.5, priority: 0}\n")
+    config_file.write_text(config or "realtime: {lease_s: 10.0, dead_man_s: 1.0}\n")
     guard, guard_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     gateway, gateway_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = subprocess.Popen(

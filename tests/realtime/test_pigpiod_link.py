@@ -138,22 +138,25 @@ def test_the_robot_s_clock_may_wrap(tmp_path: Path) -> None:
 
 
 def test_a_dead_man_that_trips_is_a_slow_link_and_is_taken_back_only_when_the_motor_is_off(port: int) -> None:
-    driven = Driven(port, dead_man_s=0.3).up()
+    driven = Driven(port, dead_man_s=0.8).up()
     driven.command = 480.0
     driven.run_for(0.1)
-    time.sleep(0.8)  # this loop stands still; the script doesn't
+    time.sleep(2.0)  # this loop stands still; the script doesn't
     driven.until(lambda: Fault.LINK_SLOW in driven.faults, "the fault")
     with observer(port) as pi:
         assert pi.read(ROBOT.pins.forward) == 0
         driven.command = 240.0  # whoever goes on driving gets nothing but a pulse of 2 ms
         driven.run_for(0.2)
         assert pi.get_PWM_dutycycle(ROBOT.pins.forward) == pigpio.PI_NOT_PWM_GPIO
-        driven.command = None
-        driven.run_for(0.3)
-        driven.faults.clear()
-        driven.command = 480.0
-        driven.run_for(0.2)
-        assert pi.get_PWM_dutycycle(ROBOT.pins.forward) == 480
+
+        def runs_again() -> bool:
+            driven.command = None
+            driven.run_for(0.3)
+            driven.command = 480.0
+            driven.run_for(0.2)
+            return bool(pi.get_PWM_dutycycle(ROBOT.pins.forward) == 480)
+
+        wait_for(runs_again, "the latch to be taken back")
 
 
 def test_without_a_loop_the_dead_man_switches_off_and_keeps_off(port: int) -> None:
