@@ -292,6 +292,13 @@ def test_a_tar_bomb_is_cut_off_while_it_is_read(bench: Bench, pack: object) -> N
     assert "larger than 8 MiB" in bench.refusal(bench.archive(content))
 
 
+def test_a_bomb_among_what_is_left_out_is_cut_off_too(bench: Bench) -> None:
+    hidden = tarfile.TarInfo("__MACOSX/._run.py")
+    hidden.size = 100 << 20
+    script = tarfile.TarInfo("run.py").tobuf()
+    assert "larger than" in bench.refusal(bench.archive(gzip.compress(script + hidden.tobuf() + bytes(100 << 20), 1)))
+
+
 def test_a_tar_header_that_wants_gigabytes_of_memory_is_refused(bench: Bench) -> None:
     entry = tar_entry(tarfile.XHDTYPE)
     entry.name, entry.size = "x", 8 << 30
