@@ -87,7 +87,7 @@ def test_a_full_disk_is_told_as_the_disks_fault_not_the_submitters(tmp_path: Pat
         assert not bench.paths.job(job.id).exists()
         bench.store.close()
     finally:
-        subprocess.run(["umount", small], check=True)
+        subprocess.run(["umount", "--lazy", small], check=True)
 
 
 def test_two_sources_are_prepared_at_the_same_time(server: GitServer, tmp_path: Path) -> None:
