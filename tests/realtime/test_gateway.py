@@ -140,9 +140,9 @@ def test_mutated_messages_reach_the_loop_only_if_they_are_valid(gateway: Gateway
 # -- floods -------------------------------------------------------------------------------------------------------
 
 
-def raw(gateway: GatewayProcess, opening: bytes = b"") -> socket.socket:
+def raw(gateway: GatewayProcess, opening: bytes = b"", patience_s: float = 10.0) -> socket.socket:
     """A connection below ZeroMQ; tried again while the gateway's short backlog is full."""
-    deadline_s = time.monotonic() + 10.0
+    deadline_s = time.monotonic() + patience_s
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(1.0)
@@ -167,7 +167,7 @@ def endless(chunk: bytes) -> Callable[[GatewayProcess, float], int]:
         sent = 0
         while time.monotonic() < until_s:
             try:
-                with raw(gateway, DEALER_OPENING) as connection:
+                with raw(gateway, DEALER_OPENING, until_s - time.monotonic()) as connection:
                     connection.settimeout(0.2)
                     while time.monotonic() < until_s:
                         sent += connection.send(chunk)
@@ -182,7 +182,7 @@ def half_open(gateway: GatewayProcess, until_s: float) -> int:
     connections = []
     while time.monotonic() < until_s:
         try:
-            connections.append(raw(gateway, zmtp.GREETING[:7]))
+            connections.append(raw(gateway, zmtp.GREETING[:7], until_s - time.monotonic()))
         except OSError:
             time.sleep(0.001)
         if len(connections) > 200:
@@ -225,7 +225,7 @@ def test_a_flood_costs_the_gateway_little_and_the_loop_nothing(
     attack.join()
     spent = (gateway.cpu_s() - cpu_s) / (time.monotonic() - since_s)
     assert gateway.memory_kb() - memory_kb < 4096
-    assert spent < 0.5, f"{spent:.0%} of a core"
+    assert spent < 0.3, f"{spent:.0%} of a core"
     assert len(requests) < 2.5 * gateway.max_messages_hz
     # And an honest program is served, in this session and the next.
     gateway.open()
@@ -279,6 +279,13 @@ def test_a_silent_stranger_makes_room_for_the_driver(gateway: GatewayProcess) ->
     assert isinstance(job.receive(), wire.Sample)
     for stranger in strangers:
         stranger.close()
+
+
+def test_who_says_nothing_is_cut_off(gateway: GatewayProcess) -> None:
+    with raw(gateway, zmtp.GREETING[:30]) as connection:
+        connection.settimeout(5.0)
+        while connection.recv(100):
+            pass
 
 
 def test_the_gateway_ends_with_the_guard(tmp_path: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zmq
 
 from appliance.realtime.control import Arm, Settle, Stop
 from appliance.realtime.telemetry import Segment
@@ -132,10 +135,13 @@ def test_the_time_limit_ends_the_session_and_says_so_to_the_job(rig: Rig) -> Non
     assert "over (deadline)" in rig.lease().error
 
 
-def test_a_silent_runner_ends_the_session(own: Rig) -> None:
-    own.driving()
-    status = own.wait_status("end of the lease", ending="lease")
-    assert (status.state, status.session) == ("disarmed", "")
+def test_a_silent_runner_ends_the_session(tmp_path: Path) -> None:
+    with running_rig(tmp_path, "realtime: {lease_s: 0.5, dead_man_s: 0.3}\n") as own:
+        own.driving()
+        since_ns = time.monotonic_ns()
+        status = own.wait_status("end of the lease", ending="lease")
+        assert (status.state, status.session) == ("disarmed", "")
+        assert own.off_after_ms(since_ns) < 500.0 + SLACK_MS
 
 
 # -- emergency stop -----------------------------------------------------------------------------------------------
@@ -201,6 +207,24 @@ def test_a_stop_that_cant_be_written_down_still_stops_and_says_so(tmp_path: Path
         assert "written down" in reply.error
         assert reply.stopped
         assert rig.off_after_ms(since_ns) < SLACK_MS
+
+
+def test_a_stop_is_quick_while_the_job_floods_its_socket(rig: Rig) -> None:
+    job, done = rig.driving(), threading.Event()
+
+    def flood() -> None:
+        while not done.is_set():
+            with contextlib.suppress(zmq.Again):
+                job.socket.send(wire.Action(1, 2.0).pack(), zmq.NOBLOCK)
+
+    attack = threading.Thread(target=flood)
+    attack.start()
+    since_ns = time.monotonic_ns()
+    reply = rig.stop()
+    done.set()
+    attack.join()
+    assert reply.ok
+    assert rig.off_after_ms(since_ns) < SLACK_MS
 
 
 # -- what dies ----------------------------------------------------------------------------------------------------
