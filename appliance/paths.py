@@ -76,6 +76,10 @@ class Paths:
         """Results of one attempt: report.json (last), result.json, steps.csv, trace.npz, output.log, bundle.zip."""
         return self.job(job_id) / f"attempt-{attempt}"
 
+    def image_packages(self, image: str) -> Path:
+        """What a program finds in a job image: a JSON object of names and versions. Written by the runner for the page."""
+        return self.data / "images" / f"{image}.json"
+
     @property
     def logs(self) -> Path:
         """Log files of the processes when `raas up` runs them."""

@@ -20,7 +20,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Final
 
-from appliance import attempt, cell, collecting, engine, intake, jobs, lease, recovery, results
+import msgspec
+
+from appliance import attempt, cell, collecting, durable, engine, intake, jobs, lease, recovery, results
 from appliance import config as configuration
 from appliance.attempt import NotStarted, Tools
 from appliance.cell import Cells, Limits, Spec
@@ -121,6 +123,7 @@ class Runner:
         now_s = time.time()
         if cause.reason is Reason.BY_USER:
             self._store.move(job.id, State.CANCELLED, now_s, cause.reason, "Cancelled before it ran.", ended_at=now_s)
+            recovery.discard_never_run(job, self._parts.paths)
         else:
             self._store.put_back(job.id, now_s, cause.reason, cause.detail)
             self._room.pause()
@@ -255,6 +258,9 @@ def _parts(
     robot_file = Path(config.robot.file) if config.robot.file else parameters.PACKAGED
     robot = parameters.load_robot(robot_file)
     packages = job_image.packages(config.job.image)
+    told = paths.image_packages(config.job.image)
+    told.parent.mkdir(parents=True, exist_ok=True)
+    durable.write(told, msgspec.json.encode(packages), sync=False)
 
     def prepare(job: Job, cancelled: Callable[[], bool]) -> intake.Prepared:
         return intake.prepare(job, paths, config, packages, cancelled)
