@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -110,12 +110,9 @@ class Pages:
         return Response(text.encode(), content_type=HTML, headers={"Cache-Control": "no-store"})
 
     def _packages(self) -> list[tuple[str, str]]:
-        """Name and version of what the job image holds, where set-up has left word of it."""
-        piece = self.disk.piece(self.paths.data / "images" / f"{self.config.job.image}.json", 0, 2**20)
+        """Name and version of what the job image holds, where the runner has left word of it."""
+        piece = self.disk.piece(self.paths.image_packages(self.config.job.image), 0, 2**20)
         try:
-            contents: dict[str, Any] = msgspec.json.decode(piece.content or b"{}", type=dict[str, Any])
+            return sorted(msgspec.json.decode(piece.content or b"{}", type=dict[str, str]).items())
         except msgspec.DecodeError:
             return []
-        found = contents.get("packages", {})
-        pairs = found.items() if isinstance(found, dict) else (str(line).split("==", 1) for line in found)
-        return sorted((str(pair[0]), str(pair[1])) for pair in map(tuple, pairs) if len(pair) == 2)

@@ -82,7 +82,7 @@ class Guard(threading.Thread):
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as lines:
+        with contextlib.suppress(OSError), connection, connection.makefile("rb") as lines:
             for line in lines:
                 if self.hang.is_set():
                     continue

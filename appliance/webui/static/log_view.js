@@ -27,8 +27,7 @@ export class LogView {
     this.ansi = new Ansi();
     this.decoder = new TextDecoder();
     this.chunk = null;
-    this.tail = document.createElement("span");
-    this.pre.replaceChildren(this.tail);
+    this.tail = document.createElement("span"); // stands in the page once there is something to show
     this.scrolledAt = -Infinity;
   }
 
@@ -55,19 +54,26 @@ export class LogView {
     if (!answer.ok) return;
     const size = Number(answer.headers.get("X-Log-Size")), attempt = answer.headers.get("X-Log-Attempt");
     if (size < this.offset || attempt !== (this.attempt || attempt)) {
+      this.pre.replaceChildren();
       this.reset(attempt); // written anew: another attempt, or cut in its middle
       this.wanted = true;
       return;
     }
     this.attempt = attempt;
     const content = new Uint8Array(await answer.arrayBuffer());
+    if (!content.length) return;
     const shown = content.subarray(0, MAX_BYTES - this.offset);
     this.offset += content.length;
     this.show(this.ansi.feed(this.decoder.decode(shown, { stream: true })));
     if (this.offset >= MAX_BYTES) this.note("… the page shows the first MiB; the bundle has everything that was kept.");
   }
 
+  ready() {
+    if (!this.tail.isConnected) this.pre.replaceChildren(this.tail);
+  }
+
   show(lines) {
+    this.ready();
     for (const line of lines) {
       if (!this.chunk || this.chunk.lines >= CHUNK_LINES) {
         this.chunk = { element: document.createElement("div"), lines: 0 };
@@ -82,6 +88,7 @@ export class LogView {
   }
 
   note(text) {
+    this.ready();
     const element = document.createElement("span");
     element.className = "none";
     element.textContent = text;
@@ -90,7 +97,7 @@ export class LogView {
 
   /** What stands there while nothing was printed. */
   placeholder(text) {
-    if (this.offset === 0) this.note(text);
+    if (this.offset === 0 && (!this.pre.textContent || this.pre.querySelector(".none"))) this.note(text);
   }
 
   scroll() {

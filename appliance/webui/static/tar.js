@@ -62,7 +62,12 @@ export async function dropped(items) {
       for (const each of some) await open(each, `${path}/`);
     }
   };
-  const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  for (const entry of entries) await open(entry, "");
+  const files = [...items].filter((item) => item.kind === "file");
+  // Both must be asked for before the first wait: the items are gone afterwards.
+  const entries = files.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
+  for (const entry of entries) {
+    if (entry instanceof File) found.push({ path: entry.name, file: entry });
+    else if (entry) await open(entry, "");
+  }
   return found;
 }
