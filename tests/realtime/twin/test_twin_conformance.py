@@ -10,7 +10,8 @@ from typing import Any
 import pigpio
 import pytest
 
-from tests.realtime.twin.running_twin import RunningTwin, eventually
+from appliance.realtime.twin.protocol import Command
+from tests.realtime.twin.running_twin import RawClient, RunningTwin, eventually
 
 GPIO = 25
 Ask = Callable[[Any], Any]
@@ -148,7 +149,7 @@ def test_a_watchdog_reports_silence_until_it_is_switched_off(pi: pigpio.pi) -> N
     pi.set_watchdog(GPIO, 10)
     assert eventually(lambda: len(ticks) >= 50)
     pi.set_watchdog(GPIO, 0)
-    assert (ticks[49] - ticks[0]) / 49 == pytest.approx(10_000, rel=0.2)
+    assert 10_000 <= (ticks[49] - ticks[0]) / 49 < 20_000  # each counts from when the last was noticed
     time.sleep(0.05)
     count = len(ticks)
     time.sleep(0.1)
@@ -221,9 +222,9 @@ def test_the_tick_is_the_monotonic_clock_in_microseconds(pi: pigpio.pi) -> None:
 
 
 def test_a_permission_mask_can_be_given(start_twin: Callable[..., RunningTwin]) -> None:
-    pi = start_twin("--permissions", "0x02000000").client()
-    before, pigpio.exceptions = pigpio.exceptions, False
-    results = [pi.write(13, 1), pi.write(25, 1), pi.set_bank_1(1 << 25 | 1 << 24), pi.read_bank_1() >> 24 & 3]
-    pigpio.exceptions = before
-    pi.stop()
-    assert results == [pigpio.PI_NOT_PERMITTED, 0, pigpio.PI_SOME_PERMITTED, 2]
+    raw = RawClient(start_twin("--permissions", "0x02000000").port)
+    both = 1 << 25 | 1 << 24
+    assert raw.ask(Command.WRITE, 13, 1) == pigpio.PI_NOT_PERMITTED
+    assert raw.ask(Command.WRITE, 25, 1) == 0
+    assert raw.ask(Command.BC1, both) == pigpio.PI_SOME_PERMITTED
+    assert raw.ask(Command.READ, 25) == 0

@@ -4,7 +4,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.realtime.twin.encoder import Quadrature
@@ -28,6 +28,7 @@ def test_channel_a_leads_while_the_angle_grows() -> None:
     assert [disc.channels(angle) for angle in angles] == [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([445, 480]),
     st.floats(0.0, 0.999),

@@ -39,12 +39,12 @@ def test_a_request_may_arrive_byte_by_byte(raw: RawClient) -> None:
 def test_a_delay_holds_up_its_own_connection_only(twin: RunningTwin, raw: RawClient) -> None:
     other = RawClient(twin.port)
     start_s = time.monotonic()
-    raw.send((Command.MILS, 200, 0, b""), (Command.TICK, 0, 0, b""))
+    raw.send((Command.MILS, 1000, 0, b""), (Command.TICK, 0, 0, b""))
     assert other.ask(Command.PIGPV) == 78
-    assert time.monotonic() - start_s < 0.2
-    assert raw.reply() == (Command.MILS, 200, 0, 0)
+    assert time.monotonic() - start_s < 0.9
+    assert raw.reply() == (Command.MILS, 1000, 0, 0)
     assert raw.reply()[0] == Command.TICK
-    assert 0.2 <= time.monotonic() - start_s < 0.5
+    assert 1.0 <= time.monotonic() - start_s < 2.0
 
 
 @pytest.mark.parametrize(

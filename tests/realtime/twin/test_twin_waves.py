@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.realtime.twin.waves import Wave, edges
@@ -8,23 +8,22 @@ from appliance.realtime.twin.waves import Wave, edges
 software = st.tuples(st.sampled_from([25, 50, 200, 250, 400]), st.integers(0, 400)).map(
     lambda drawn: Wave(drawn[0] * 5, min(drawn) * 5)
 )
-hardware = st.tuples(st.floats(3.0, 2000.0), st.floats(0.0, 1.0)).map(lambda d: Wave(d[0], d[0] * d[1]))
+#: Eighths of a microsecond are exact in binary, so that the definition below has no rounding of its own.
+hardware = st.tuples(st.integers(24, 16_000), st.integers(0, 16_000)).map(
+    lambda drawn: Wave(drawn[0] / 8, min(drawn) / 8)
+)
 
 
+@settings(deadline=None)
 @given(software, st.integers(0, 10**12), st.integers(0, 5000))
 def test_edges_of_software_pwm_are_where_the_sampled_level_changes(wave: Wave, after_us: int, span_us: int) -> None:
     assert list(edges(wave, after_us, after_us + span_us)) == sampled_edges(wave, after_us, after_us + span_us)
 
 
+@settings(deadline=None)
 @given(hardware, st.integers(0, 10**6), st.integers(0, 5000))
-def test_edges_of_hardware_pwm_lie_on_the_grid_in_order_and_flip_the_level(
-    wave: Wave, after_us: int, span_us: int
-) -> None:
-    found = list(edges(wave, after_us, after_us + span_us))
-    assert all(after_us < edge <= after_us + span_us and edge % 5 == 0 for edge in found)
-    assert found == sorted(set(found))
-    if wave.period_us > 20.0 and 5.0 < wave.high_us < wave.period_us - 5.0:
-        assert found == sampled_edges(wave, after_us, after_us + span_us)
+def test_edges_of_hardware_pwm_are_where_the_sampled_level_changes(wave: Wave, after_us: int, span_us: int) -> None:
+    assert list(edges(wave, after_us, after_us + span_us)) == sampled_edges(wave, after_us, after_us + span_us)
 
 
 def test_a_wave_that_is_never_or_always_high_has_no_edges() -> None:
