@@ -34,6 +34,7 @@ class OffLink:
         self._closed = asyncio.Event()
         self._sent_s: deque[float] = deque()  # when each round in the air was sent
         self._reply = bytearray()
+        self._wanted_s = float("-inf")  # when OFF was last asked for
         self._verified_s = float("-inf")  # when the newest round that read back as off was sent
 
     @property
@@ -60,7 +61,11 @@ class OffLink:
                 self._detach()
 
     def fire(self) -> None:
-        """Send one round of OFF now, if there is a connection."""
+        """Send one round of OFF now, if there is a connection; a `switch_off()` under way lasts the longer for it."""
+        self._wanted_s = self._loop.time()
+        self._send()
+
+    def _send(self) -> None:
         if self._socket is None:
             return
         try:
@@ -73,12 +78,12 @@ class OffLink:
 
     async def switch_off(self, give_up_s: float) -> bool:
         """Repeat OFF for REPEAT_S and until it reads back; False when it didn't within `give_up_s`."""
-        started_s = self._loop.time()
-        while self._loop.time() < started_s + give_up_s:
-            self.fire()
+        self.fire()
+        while self._loop.time() < self._wanted_s + give_up_s:
             await asyncio.sleep(INTERVAL_S)
-            if self._verified_s >= started_s + REPEAT_S:
+            if self._verified_s >= self._wanted_s + REPEAT_S:
                 return True
+            self._send()
         return False
 
     async def _connect(self) -> socket.socket | None:
