@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 
 import msgspec
 
-from appliance import durable, record, results
+from appliance import durable, record, results, ulid
+from appliance.errors import NotFound
 from appliance.jobs import Reason, State
 from appliance.paths import Paths
 from appliance.record import Record
-from appliance.store import Job
+from appliance.store import Job, Store
 from appliance.verdict import Cause, Evidence, SessionEnd, judge
 
 
@@ -54,6 +56,21 @@ def discard_unstarted(job: Job, paths: Paths) -> None:
     record.path(paths, job.id, job.attempt).unlink(missing_ok=True)
 
 
+def discard_never_run(job: Job, paths: Paths) -> None:
+    """Remove upload and source of a job that ended without an attempt; one with an attempt keeps its source."""
+    paths.upload(job.id).unlink(missing_ok=True)
+    if not any(paths.job(job.id).glob("attempt-*")):
+        shutil.rmtree(paths.job(job.id), ignore_errors=True)
+
+
+def discard_uploads(store: Store, paths: Paths) -> None:
+    """Remove uploads of jobs that have ended, such as those cancelled while nobody but the queue knew of them."""
+    for upload in paths.inbox.iterdir() if paths.inbox.is_dir() else ():
+        with contextlib.suppress(NotFound):
+            if ulid.is_valid(upload.name) and store.get(upload.name).state.is_final:
+                upload.unlink(missing_ok=True)
+
+
 def discard_partial_files(job: Job, paths: Paths) -> None:
     """Remove half-written files of a job."""
     for partial in paths.job(job.id).rglob("*" + durable.PARTIAL):
@@ -66,8 +83,8 @@ def discard_sessions(paths: Paths) -> int:
 
     Only once all caught jobs are complete, and nothing is armed.
     """
-    pattern = re.compile(rf"raas-{re.escape(paths.tag)}-[0-9a-f]{{16}}")
-    left = [entry for entry in paths.shm.iterdir() if pattern.fullmatch(entry.name)]
+    found = paths.shm.iterdir() if paths.shm.is_dir() else ()
+    left = [entry for entry in found if re.fullmatch("[0-9a-f]{16}", entry.name)]
     for segment in left:
         segment.unlink(missing_ok=True)
     shutil.rmtree(paths.session(0).parent, ignore_errors=True)

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from appliance import facts, holds, lease, preparation
+from appliance import facts, holds, lease, preparation, recovery
 from appliance.cell import Cells
 from appliance.config import Config
 from appliance.errors import BadSource
@@ -29,6 +29,7 @@ HOLD_AGE_S: Final = 1.0
 RETRY_S: Final = 2.0
 #: A source that breaks the appliance's own tools this often is given up.
 _PASSING_FAILURES: Final = 3
+_TIDY_S: Final = 30.0
 
 _log = logging.getLogger("runner")
 
@@ -52,7 +53,7 @@ class WaitingRoom:
         self._preparation = Preparation(setting.prepare, setting.paths)
         self._ready: Outcome | None = None
         self._hold: Hold | None = None
-        self._hold_at_s = self._retry_at_s = self._beat_at_s = float("-inf")
+        self._hold_at_s = self._retry_at_s = self._beat_at_s = self._tidy_at_s = float("-inf")
         self._stale = True
         self._failures: Counter[str] = Counter()
 
@@ -64,6 +65,9 @@ class WaitingRoom:
             self._store.set_fact(facts.RUNNER_HEARTBEAT, f"{time.time():.1f}", time.time(), announce=False)
         if robot_is_free and now_s - self._hold_at_s >= HOLD_AGE_S:
             self._judge(now_s)
+        if robot_is_free and now_s - self._tidy_at_s >= _TIDY_S:
+            self._tidy_at_s = now_s
+            recovery.discard_uploads(self._store, self._setting.paths)
         if self._preparation.is_done:
             self._picked_up(self._preparation.take(), robot_is_free=robot_is_free)
         if self._store.changed() or self._stale:
@@ -179,6 +183,7 @@ class WaitingRoom:
     def _end(self, job: Job, state: State, reason: Reason, detail: str) -> None:
         now_s = time.time()
         self._store.move(job.id, state, now_s, reason, detail, ended_at=now_s)
+        recovery.discard_never_run(job, self._setting.paths)
         self._failures.pop(job.id, None)
         _log.info("%s %s (%s)", job.id, state, detail)
 

@@ -126,10 +126,10 @@ def test_caught_between_report_and_final_state_the_report_stands(house: House) -
 def test_left_over_cells_go_before_the_robot_is_looked_at_and_sessions_end(house: House) -> None:
     house.guard._answer(Arm(SESSION, "x", 9.0, 0))
     write_segment(house.paths.segment(7), 7, 1)
-    (house.paths.shm / f"raas-{house.paths.tag}-live").write_text("keep")
+    house.paths.live_ring.write_text("keep")
     house.start()
     house.until(lambda: Disarm in house.guard.requests())
-    house.until(lambda: [entry.name for entry in house.paths.shm.iterdir()] == [f"raas-{house.paths.tag}-live"])
+    house.until(lambda: [entry.name for entry in house.paths.shm.iterdir()] == [house.paths.live_ring.name])
     assert house.cells.sweeps == 1
 
 

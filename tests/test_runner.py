@@ -82,6 +82,7 @@ def test_a_broken_source_fails_with_its_message_while_others_run(house: House) -
     running, broken = house.submit(SLEEP), house.submit("broken")
     job = house.until_final(broken)
     assert (job.state, job.reason, job.detail) == (State.FAILED, Reason.BAD_SOURCE, "There is no run.py.")
+    house.until(lambda: not house.paths.job(broken).exists())
     assert house.store.get(running).state is not State.FAILED
 
 
@@ -129,7 +130,21 @@ def test_cancelling_while_the_pendulum_settles_never_starts_it(house: House) -> 
     assert house.until_final(job_id).state is State.CANCELLED
     assert Arm not in house.guard.requests()
     assert nothing_is_left(house)
-    assert not house.paths.attempt(job_id, 1).exists()
+    house.until(lambda: not house.paths.job(job_id).exists())
+
+
+def test_the_upload_of_a_job_that_ended_is_removed_and_that_of_a_waiting_one_is_not(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.cells.absent = "No engine answers."
+    house.paths.inbox.mkdir(parents=True)
+    cancelled, waiting = house.submit(), house.submit()
+    for job_id in (cancelled, waiting):
+        house.paths.upload(job_id).write_text("x")
+    house.store.request_cancel(cancelled, time.time())
+    house.start()
+    house.until(lambda: not house.paths.upload(cancelled).exists())
+    assert house.paths.upload(waiting).exists()
+    house.close()
 
 
 def test_cancelling_a_running_job_keeps_its_data(house: House) -> None:
