@@ -5,9 +5,14 @@ from __future__ import annotations
 import enum
 import signal
 from dataclasses import dataclass
+from typing import Final
 
 from appliance.cell import Exit
 from appliance.jobs import Reason, State
+
+
+#: Exit code of a program that SIGTERM ended; the runner sends it only at the time limit and when cancelling.
+_TERMINATED: Final = 128 + signal.SIGTERM
 
 
 class Cause(enum.StrEnum):
@@ -93,6 +98,8 @@ def _interruption(evidence: Evidence) -> str:
         return "The appliance restarted while it ran."
     if evidence.cause is Cause.ENGINE or (evidence.cause is Cause.EXITED and evidence.exit is None):
         return "Docker Engine went away while it ran."
+    if evidence.cause is Cause.EXITED and evidence.exit is not None and evidence.exit.code == _TERMINATED:
+        return "run.py was ended from outside (SIGTERM), as Docker Engine does when it is stopped."
     if end.ending == "lost" and (evidence.exit is None or evidence.exit.code != 0):
         return "The robot's control went away while it ran."
     if evidence.cause is Cause.SESSION and end.ending != "deadline":

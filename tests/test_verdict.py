@@ -43,6 +43,7 @@ def _evidence(cause: Cause, ending: str, code: int | None = 0, oom: bool = False
         (_evidence(Cause.EXITED, "lost", 0), State.SUCCEEDED, Reason.NONE, ""),
         (_evidence(Cause.EXITED, "lost", 1), State.FAILED, Reason.INTERRUPTED, "control went away"),
         (_evidence(Cause.SHUTDOWN, "disarmed", 137), State.FAILED, Reason.INTERRUPTED, "appliance was stopped"),
+        (_evidence(Cause.EXITED, "disarmed", 143), State.FAILED, Reason.INTERRUPTED, "from outside (SIGTERM)"),
         (_evidence(Cause.ENGINE, "disarmed", None), State.FAILED, Reason.INTERRUPTED, "Docker Engine"),
         (_evidence(Cause.EXITED, "disarmed", None), State.FAILED, Reason.INTERRUPTED, "Docker Engine"),
         (_evidence(Cause.SESSION, "disarmed", 137), State.FAILED, Reason.INTERRUPTED, "from outside"),
