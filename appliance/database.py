@@ -8,8 +8,10 @@ that two processes queue for the lock instead of failing half-way.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sqlite3
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -51,6 +53,7 @@ def connect(path: Path, steps: list[Migration] | None = None) -> sqlite3.Connect
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        _make(path)
         db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         db.row_factory = sqlite3.Row
         # Only one process can switch a new file to WAL, and SQLite doesn't wait for it: take the lock that it waits for.
@@ -59,7 +62,7 @@ def connect(path: Path, steps: list[Migration] | None = None) -> sqlite3.Connect
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
         _migrate(db, migrations() if steps is None else steps)
-    except sqlite3.DatabaseError as error:
+    except (OSError, sqlite3.DatabaseError) as error:
         raise DatabaseError(f"The database {path} can't be used: {error}. Restore it, or move it away.") from error
     return db
 
@@ -79,6 +82,15 @@ def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def version(db: sqlite3.Connection) -> int:
     """Number of the last migration that was applied."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _make(path: Path) -> None:
+    """Make an empty file that a whole group may write, as the umask permits; SQLite itself would make it 0644.
+
+    Its files beside it get the mode of this one. It is never opened here: to close it would drop SQLite's own locks.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.mknod(path, stat.S_IFREG | 0o660)
 
 
 def _switch_to_wal(db: sqlite3.Connection) -> None:

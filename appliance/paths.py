@@ -10,20 +10,26 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - shared memory, not a temporary file
+
 
 @dataclass(frozen=True)
 class Paths:
-    """The places of one appliance. `data` survives, `runtime` goes with the processes, `shm` holds shared memory."""
+    """The places of one appliance. `data` survives, `runtime` goes with the processes, `shm` holds shared memory.
+
+    `shm` is a folder of its own: in /dev/shm itself, which is sticky, one user can't remove what another has made.
+    """
 
     data: Path
     runtime: Path
-    shm: Path = Path("/dev/shm")  # noqa: S108 - shared memory, not a temporary file
+    shm: Path
 
     @classmethod
     def of(cls, data: Path, runtime_root: Path = Path("/run/raas")) -> Paths:
         """The places of the appliance whose data folder is `data` (need not exist yet)."""
         data = data.resolve()
-        return cls(data, runtime_root / hashlib.sha256(str(data).encode()).hexdigest()[:8])
+        tag = hashlib.sha256(str(data).encode()).hexdigest()[:8]
+        return cls(data, runtime_root / tag, _SHARED_MEMORY / f"raas-{tag}")
 
     @property
     def tag(self) -> str:
@@ -32,8 +38,8 @@ class Paths:
 
     @property
     def database(self) -> Path:
-        """The SQLite file."""
-        return self.data / "raas.db"
+        """The SQLite file, in a folder in which all users of the appliance may write: SQLite makes files beside it."""
+        return self.data / "db" / "raas.db"
 
     @property
     def config(self) -> Path:
@@ -96,8 +102,8 @@ class Paths:
     @property
     def live_ring(self) -> Path:
         """Shared memory: the live telemetry ring, written by the loop."""
-        return self.shm / f"raas-{self.tag}-live"
+        return self.shm / "live"
 
     def segment(self, session: int) -> Path:
         """Shared memory: records of one session, drained by the runner."""
-        return self.shm / f"raas-{self.tag}-{session:016x}"
+        return self.shm / f"{session:016x}"

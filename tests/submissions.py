@@ -27,7 +27,7 @@ class Bench:
     """Submits to a folder of its own. `fetch` are settings of the section of that name."""
 
     def __init__(self, folder: Path, **fetch: object) -> None:
-        self.paths = Paths(folder / "data", folder / "run")
+        self.paths = Paths(folder / "data", folder / "run", folder / "shm")
         self.paths.inbox.mkdir(parents=True)
         self.store = Store(self.paths.database)
         settings = {"uid": host_watch.UID, "timeout_s": 20.0, "max_mb": 8, "max_files": 500, **fetch}

@@ -157,10 +157,13 @@ class LiveRing:
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         """Open the ring, or make it anew (writer). Raises FileNotFoundError where no loop has run yet."""
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
         handle = os.open(path, flags, 0o644)
         try:
             if create:
+                os.fchmod(handle, 0o644)  # anybody reads it, whatever our umask is
                 os.ftruncate(handle, self.SIZE)
             access = mmap.ACCESS_WRITE if create else mmap.ACCESS_READ
             self._memory = mmap.mmap(handle, self.SIZE, access=access)
@@ -242,6 +245,7 @@ class Segment:
     @staticmethod
     def create(path: Path, session: int, size: SegmentSize, mode: int = 0o640) -> None:
         """Make a segment with all its pages allocated; an existing one of that name is an error (FileExistsError)."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
         try:
             os.write(handle, _SEGMENT_HEADER.pack(SEGMENT_MAGIC, size.steps, size.ticks, session))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -140,5 +141,4 @@ def running_loop(folder: Path, port: int, config: str = "") -> Iterator[LoopProc
         process.wait()
         for end in (guard, guard_child, gateway, gateway_child):
             end.close()
-        for file in paths.shm.glob(f"raas-{paths.tag}-*"):
-            file.unlink()
+        shutil.rmtree(paths.shm, ignore_errors=True)
