@@ -10,7 +10,6 @@ from typing import Final
 from appliance.cell import Exit
 from appliance.jobs import Reason, State
 
-
 #: Exit code of a program that SIGTERM ended; the runner sends it only at the time limit and when cancelling.
 _TERMINATED: Final = 128 + signal.SIGTERM
 
