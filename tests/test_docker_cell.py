@@ -186,13 +186,16 @@ def test_a_flood_is_slowed_not_killed_and_costs_no_disk(bench: Bench) -> None:
 
 
 def test_the_end_is_seen_long_before_the_engine_tells(bench: Bench) -> None:
-    made = bench.make("import os, time\ntime.sleep(1)\nos.write(1, b'%f' % time.time())\nos._exit(0)")
-    made.start()
-    assert made.wait(20)
-    seen_s = time.time()
-    made.finish()
-    made.remove()
-    assert seen_s - float(bench.output.read_text()) < 0.05
+    delays_s = []
+    for _ in range(3):
+        made = bench.make("import os, time\ntime.sleep(1)\nos.write(1, b'%f\\n' % time.time())\nos._exit(0)")
+        made.start()
+        assert made.wait(20)
+        seen_s = time.time()
+        made.finish()
+        made.remove()
+        delays_s.append(seen_s - float(bench.output.read_text().split()[-1]))
+    assert min(delays_s) < 0.02  # 2 ms on an idle machine; the output's end takes 40, the engine 50
 
 
 def test_sigterm_reaches_the_program_and_sigkill_ends_a_stubborn_one(bench: Bench) -> None:
