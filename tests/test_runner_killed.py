@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,6 +106,8 @@ class Stack:
             self.processes[name].terminate()
             self.processes[name].wait(20)
         self.store.close()
+        shutil.rmtree(self.paths.runtime.parent)
+        self.paths.live_ring.unlink()
 
 
 @pytest.fixture
