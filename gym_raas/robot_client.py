@@ -7,6 +7,7 @@ environment is closed, forgotten or the program ends, so the next environment ca
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import time
@@ -18,11 +19,11 @@ from typing import Final
 import zmq
 
 from gym_raas import errors, wire
+from gym_raas.exchange import Exchange, Send, refusal
 from gym_raas.physics import State
 from gym_raas.plant import Reading
 from gym_raas.wire import Refusal
 
-_SEQUENCE_NUMBERS: Final = 1 << 32
 _GOODBYE_MS: Final = 500
 
 
@@ -32,9 +33,9 @@ class Patience:
 
     hello_s: float = 15.0  # for the first answer: the gateway may still be starting
     busy_s: float = 2.0  # for the environment that was closed just before
-    answer_s: float = 5.0  # for a step or a reading
+    answer_s: float = 12.0  # for a step or a reading: long enough for a gateway to restart on a busy machine
     settle_s: float = 330.0  # for a reset that settles; the robot has its own, shorter limit
-    again_s: float = 1.0  # of silence before greeting and asking again
+    again_s: float = 0.5  # of silence before asking what became of the request
     pause_s: float = 0.1  # before asking again what was refused for the moment
 
 
@@ -50,7 +51,7 @@ class RobotClient:
         self.address = address
         self._patience = Patience() if patience is None else patience
         self._hello = wire.Hello(secrets.randbits(64)).pack()
-        self._seq = 0
+        self._numbers = itertools.count(1)
         self._pid = os.getpid()
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
@@ -109,7 +110,7 @@ class RobotClient:
             waited_s = time.monotonic() - start_s
             if isinstance(reply, wire.Refused):
                 if reply.code is not Refusal.BUSY or waited_s > self._patience.busy_s:
-                    raise _refusal(reply)
+                    raise refusal(reply)
                 time.sleep(self._patience.pause_s)
             elif waited_s > self._patience.hello_s:
                 raise errors.RobotUnreachable(
@@ -120,11 +121,12 @@ class RobotClient:
     def _ask(self, make: Callable[[int], wire.Request], limit_s: float) -> Reading:
         """Send one request and wait for its answer, through restarts of the gateway."""
         self._check_usable()
-        self._seq = seq = (self._seq + 1) % _SEQUENCE_NUMBERS
+        seq = next(self._numbers)
         request = make(seq).pack()
+        exchange = Exchange(seq, request, self._hello, self._numbers)
         deadline_s = time.monotonic() + limit_s
         self._send(request)
-        while True:
+        while exchange.answer is None:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0.0:
                 raise errors.RobotSilent(
@@ -132,25 +134,14 @@ class RobotClient:
                     "or the appliance is in trouble: its page says which"
                 )
             reply = self._receive(min(self._patience.again_s, left_s))
-            if isinstance(reply, wire.Sample):
-                if reply.seq == seq:
-                    return _reading(reply)
-            elif reply is None:
-                self._send(self._hello)  # a gateway that has restarted doesn't know us; WELCOME makes us ask again
-            elif isinstance(reply, wire.Welcome):
-                self._send(request)
-            elif reply.seq in (seq, 0):
-                self._ask_again(reply, request)
+            following = exchange.silence() if reply is None else exchange.hear(reply)
+            if following is not None:
+                self._follow(following)
+        return _reading(exchange.answer)
 
-    def _ask_again(self, refused: wire.Refused, request: bytes) -> None:
-        """After a refusal that holds for the moment only; raises on all others."""
-        if refused.code is Refusal.NOT_DRIVER:
-            self._send(self._hello)
-        elif refused.code in (Refusal.PENDING, Refusal.TOO_FAST):
-            if not self._socket.poll(int(1000 * self._patience.pause_s)):
-                self._send(request)
-        else:
-            raise _refusal(refused)
+    def _follow(self, following: Send) -> None:
+        if not following.unless_answered or not self._socket.poll(int(1000 * self._patience.pause_s)):
+            self._send(following.message)
 
     def _send(self, message: bytes) -> None:
         """Send if anybody is connected; what is lost is asked again."""
@@ -196,17 +187,3 @@ def _reading(sample: wire.Sample) -> Reading:
         sample.angle_rad, sample.velocity_rad_s, sample.k, sample.missed, sample.action_delay_s, sample.held_s,
         sample.duration_s, sample.command, sample.flags,
     )  # fmt: skip
-
-
-_RAISED: Final = {
-    Refusal.BUSY: errors.RobotBusy,
-    Refusal.OVER: errors.SessionOver,
-    Refusal.STOPPED: errors.RobotStopped,
-    Refusal.FAULT: errors.RobotFault,
-}
-
-
-def _refusal(refused: wire.Refused) -> errors.RobotError:
-    """The exception for a refusal, in the gateway's words."""
-    text = refused.text or f"the robot refused: {refused.code.name.lower()}"
-    return _RAISED.get(refused.code, errors.RobotRefused)(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +22,18 @@ _POLL_MS = 20
 
 @dataclass
 class StandIn:
-    """What arrived, and what goes wrong: `lose` requests go unanswered, `refuse` answers come first, `stale` ones too."""
+    """What arrived, and what goes wrong on cue.
+
+    `lose` requests go unanswered, each takes `stall_s`, `refuse` answers come first, `stale` ones too; `forget_driver`
+    until a HELLO; `replies_raw` come before each answer; `refuse_hello` answers HELLOs.
+    """
 
     address: str
     received: list[wire.Request] = field(default_factory=list)
     lose: int = 0
     refuse: list[Refusal] = field(default_factory=list)
     stale: int = 0
+    stall_s: float = 0.0
     forget_driver: bool = False
     replies_raw: list[bytes] = field(default_factory=list)
     refuse_hello: list[Refusal] = field(default_factory=list)
@@ -85,6 +91,7 @@ def _serve(state: StandIn, stop: threading.Event) -> None:
         peer, data = socket.recv_multipart()
         request = wire.parse_request(data)
         state.received.append(request)
+        time.sleep(state.stall_s)
         for reply in _answer(state, plant, request):
             socket.send_multipart([peer, reply])
     socket.close(linger=0)

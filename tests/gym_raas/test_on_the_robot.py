@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -143,3 +144,12 @@ def test_the_swing_up_balances_the_robot(robot: Rig) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "upright for 1" in done.stdout.splitlines()[-1]
+
+
+def test_a_program_drives_on_through_a_restart_of_the_gateway(robot: Rig) -> None:
+    env = gym.make("raaspendulum-v0")
+    env.step([1.0])
+    os.kill(robot.child("gateway"), signal.SIGKILL)
+    for _ in range(5):
+        env.step([1.0])
+    env.close()
