@@ -1,0 +1,67 @@
+"""Which jobs does a page of names show, and in which phase? From names, sizes and times alone. Pure.
+
+No request tells the phase of a thousand jobs, so it is written where a listing shows it: claims stand on odd
+slots and ends on even ones (as long as nobody writes rubbish), and an entry that leaves its job open has an odd number
+of bytes. It is a hint: whoever acts on it reads the log first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from appliance import ulid
+from appliance.federation.joblog import Phase
+from appliance.federation.requests import Row
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One job of a listing: its slots, from 0 on without a gap."""
+
+    job: str
+    rows: tuple[Row, ...]
+
+    @property
+    def top(self) -> int:
+        """Number of the last slot."""
+        return len(self.rows) - 1
+
+    @property
+    def changed_s(self) -> float:
+        """When it was last written, by the server's clock."""
+        return self.rows[-1].written_s
+
+    @property
+    def phase(self) -> Phase:
+        """The phase that it appears to be in."""
+        if self.rows[-1].size_bytes % 2:
+            return Phase.OPEN
+        return Phase.HELD if self.top % 2 else Phase.ENDED
+
+
+def jobs(prefix: str, rows: Iterable[Row], *, truncated: bool = False) -> list[Seen]:
+    """The jobs on a page of names below `prefix`, in order; the last of a truncated page isn't known to be whole.
+
+    Names that don't belong there are skipped, so is a job of which the page doesn't show slot 0 or all after it.
+    """
+    found: list[Seen] = []
+    group: list[Row] = []
+    job, start, size = "", len(prefix), len(prefix) + 31
+    for row in rows:
+        key = row.key
+        if len(key) != size or key[start + 26] != "/":
+            continue
+        if key[start : start + 26] != job:
+            _add(found, job, group)
+            job, group = key[start : start + 26], []
+        group.append(row)
+    if not truncated:
+        _add(found, job, group)
+    return found
+
+
+def _add(found: list[Seen], job: str, group: list[Row]) -> None:
+    whole = group and group[0].key[-4:] == "0000" and group[-1].key[-4:] == f"{len(group) - 1:04d}"
+    if whole and ulid.is_valid(job):
+        found.append(Seen(job, tuple(group)))

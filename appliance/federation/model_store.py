@@ -1,0 +1,100 @@
+"""What would an object store do? The whole store in memory, with the semantics that S3 promises. No I/O.
+
+Stands for a bucket in simulations and tests; the contract test holds it against real servers. Its clock has the
+resolution of HTTP dates, one second, as S3's has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from bisect import bisect_right, insort
+from collections.abc import Callable
+
+from appliance.federation.requests import Fetch, Get, GetMany, List, Put, Reply, Request, Row, Send, Status, Wait
+
+
+class ModelStore:
+    """Objects by name. A `Send` keeps its hash instead of bytes unless `files` reads local files."""
+
+    def __init__(
+        self, files: Callable[[str], bytes] | None = None, write: Callable[[str, bytes], None] | None = None
+    ) -> None:
+        self._objects: dict[str, tuple[bytes, Row]] = {}
+        self._names: list[str] = []
+        self._files, self._write = files, write
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def perform(self, request: Request, at_s: float) -> Reply:
+        """The answer to a request that arrives at `at_s` on the server's clock; `now_s` is left to the caller."""
+        date_s = float(math.floor(at_s))
+        match request:
+            case Get():
+                return self._get(request, date_s)
+            case Put():
+                return self._put(request, date_s)
+            case List():
+                return self._list(request, date_s)
+            case GetMany(keys=keys):
+                return Reply(Status.OK, 0.0, date_s, replies=[self._get(Get(key), date_s) for key in keys])
+            case Send():
+                body = self._files(request.file) if self._files is not None else request.sha256.encode()
+                self._keep(request.key, body, date_s)
+                return Reply(Status.OK, 0.0, date_s)
+            case Fetch():
+                return self._fetch(request, date_s)
+            case Wait():
+                return Reply(Status.OK, 0.0, date_s)
+
+    def forget_through(self, prefix: str, last: str) -> list[tuple[str, bytes, float]]:
+        """Delete the names below `prefix` up to `last`, as an operator's lifecycle rule does; returns what was there."""
+        low, high = bisect_right(self._names, prefix), bisect_right(self._names, last)
+        gone = self._names[low:high]
+        del self._names[low:high]
+        found = [(name, self._objects.pop(name)) for name in gone]
+        return [(name, body, row.written_s) for name, (body, row) in found]
+
+    def _get(self, request: Get, date_s: float) -> Reply:
+        found = self._objects.get(request.key)
+        if found is None:
+            return Reply(Status.MISSING, 0.0, date_s)
+        body, row = found
+        if row.etag == request.unless_etag:
+            return Reply(Status.UNCHANGED, 0.0, date_s, etag=row.etag, written_s=row.written_s)
+        return Reply(Status.OK, 0.0, date_s, body, row.etag, row.written_s)
+
+    def _put(self, request: Put, date_s: float) -> Reply:
+        found = self._objects.get(request.key)
+        if request.create and found is not None:
+            return Reply(Status.TAKEN, 0.0, date_s)
+        if request.if_etag and (found is None or found[1].etag != request.if_etag):
+            return Reply(Status.TAKEN, 0.0, date_s)
+        return Reply(Status.OK, 0.0, date_s, etag=self._keep(request.key, request.body, date_s).etag)
+
+    def _keep(self, key: str, body: bytes, date_s: float) -> Row:
+        row = Row(key, hashlib.md5(body, usedforsecurity=False).hexdigest(), date_s, len(body))
+        if key not in self._objects:
+            if self._names and key > self._names[-1]:
+                self._names.append(key)
+            else:
+                insort(self._names, key)
+        self._objects[key] = (body, row)
+        return row
+
+    def _list(self, request: List, date_s: float) -> Reply:
+        start = bisect_right(self._names, max(request.after, request.prefix))
+        names = self._names[start : start + request.limit + 1]
+        rows = [self._objects[name][1] for name in names if name.startswith(request.prefix)]
+        return Reply(Status.OK, 0.0, date_s, rows=rows[: request.limit], truncated=len(rows) > request.limit)
+
+    def _fetch(self, request: Fetch, date_s: float) -> Reply:
+        found = self._objects.get(request.key)
+        if found is None:
+            return Reply(Status.MISSING, 0.0, date_s)
+        if self._write is not None:
+            if hashlib.sha256(found[0]).hexdigest() != request.sha256:
+                return Reply(Status.MISSING, 0.0, date_s)
+            self._write(request.file, found[0])
+        return Reply(Status.OK, 0.0, date_s)

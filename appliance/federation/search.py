@@ -1,0 +1,115 @@
+"""Where in the queue is there work? One page of names per look, placed so that it shows the oldest open jobs.
+
+The queue is in order of time, and open jobs begin at a frontier that nobody tells. Each look starts some time before
+now: a full page without open jobs halves that time, a page that isn't full doubles it. A few looks go to a random place
+instead, for what was forgotten: holders that died, jobs that arrived late.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from appliance import ulid
+from appliance.federation import listing
+from appliance.federation.joblog import Phase
+from appliance.federation.listing import Seen
+from appliance.federation.requests import Get, List, Status, Talk
+from appliance.federation.station import Station
+from appliance.federation.timing import has_expired, stretched
+
+PAGE: Final = 400
+_SWEEP_SHARE: Final = 0.1
+_WIDEST_S: Final = 30 * 86400.0
+_NARROWEST_S: Final = 5.0
+_QUICK_LOOKS: Final = 12
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a look showed. overdue: held for longer than a lease, or hidden in another way."""
+
+    open: list[Seen]
+    overdue: list[Seen]
+
+
+class Search:
+    """The looks of one member.  They set `station.look_s`."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        self._bell = ""
+        self._window_s = station.timing.horizon_s
+        self._oldest_s: float | None = None
+        self._quick = 0
+        self._sweep_s = float("-inf")
+
+    def look(self) -> Talk[Page | None]:
+        """One look, if there is a reason for it; None if there is none. Sets when the next is due."""
+        station, timing = self._station, self._station.timing
+        if not station.hungry and not (yield from self._rings()):
+            if station.now_s < self._sweep_s:
+                return None
+            sweep = True
+        else:
+            sweep = station.rng.random() < _SWEEP_SHARE
+        if self._sweep_s == float("-inf"):  # the first look is from the very beginning
+            sweep = True
+        if sweep:
+            self._sweep_s = station.now_s + stretched(timing.sweep_s, station.rng)
+        start_s = self._sweep_start_s() if sweep else max(0.0, station.server_s() - self._window_s)
+        return (yield from self._page(start_s, sweep=sweep))
+
+    def _rings(self) -> Talk[bool]:
+        """Whether the bell has been rung since the last look; sets when it is listened to again."""
+        station = self._station
+        reply = yield from station.ask(Get(station.keys.bell, self._bell))
+        late = station.patience_s() if reply.status is Status.LOST else 0.0
+        station.look_s = station.now_s + max(late, stretched(station.timing.bell_s, station.rng))
+        if reply.status is not Status.OK:
+            return False
+        self._bell = reply.etag
+        return True
+
+    def _sweep_start_s(self) -> float:
+        """A random moment since the oldest job that is known."""
+        newest_s = self._station.server_s() - self._station.timing.lease_s
+        if self._oldest_s is None or self._oldest_s >= newest_s:
+            return 0.0
+        return self._station.rng.uniform(self._oldest_s, newest_s)
+
+    def _page(self, start_s: float, *, sweep: bool) -> Talk[Page | None]:
+        station = self._station
+        prefix = station.keys.queue
+        after = prefix + ulid.new(start_s, 0) if start_s > 0.0 else ""
+        reply = yield from station.ask(List(prefix, after, PAGE))
+        if reply.status is not Status.OK:
+            station.look_s = station.now_s + station.patience_s()
+            return None
+        seen = listing.jobs(prefix, reply.rows, truncated=reply.truncated)
+        if start_s == 0.0:
+            self._oldest_s = ulid.time_s(seen[0].job) if seen else None
+        page = self._sorted(seen, reply.date_s)
+        if sweep:
+            station.look_s = station.now_s + (0.0 if station.hungry else stretched(station.timing.bell_s, station.rng))
+        else:
+            self._place(page, truncated=reply.truncated)
+        return page
+
+    def _sorted(self, seen: list[Seen], date_s: float) -> Page:
+        lease_s, ended = self._station.timing.lease_s, self._station.ended
+        unclear = [job for job in seen if job.phase is not Phase.ENDED and job.job not in ended]
+        late = [job for job in unclear if job.phase is Phase.HELD and has_expired(job.changed_s, date_s, lease_s)]
+        return Page([job for job in unclear if job.phase is Phase.OPEN], late)
+
+    def _place(self, page: Page, *, truncated: bool) -> None:
+        """Choose where the next look starts, and when it is."""
+        station, timing = self._station, self._station.timing
+        if not truncated:
+            self._window_s = min(self._window_s * 2, _WIDEST_S)
+        elif not page.open:
+            self._window_s = max(self._window_s / 2, _NARROWEST_S)
+        self._quick = self._quick + 1 if truncated and not page.open else 0
+        station.hungry = 0 < self._quick < _QUICK_LOOKS
+        wait_s = timing.retry_s if station.hungry else timing.bell_s
+        station.look_s = station.now_s + stretched(wait_s, station.rng)

@@ -1,0 +1,1 @@
+"""Does the plan hold when everything goes wrong? Simulated appliances around the real planning code."""
