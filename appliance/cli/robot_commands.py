@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from appliance import config as configuration
 from appliance.cli import view
 from appliance.cli.context import Context, Exit, reported
+from appliance.realtime import motor_off as switching
 from appliance.realtime.control import GuardClient, Resume, Stop
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (stop, resume, health):
+    for command in (stop, resume, health, motor_off):
         app.command()(command)
 
 
@@ -46,6 +49,18 @@ def resume(context: typer.Context) -> None:
             with GuardClient(path) as guard:
                 guard.demand(Resume(who=getpass.getuser()))
         shared.show({"stopped": False}, "[green]✓[/] The robot works again.")
+
+
+def motor_off(
+    context: typer.Context,
+    config_file: Annotated[Path | None, typer.Option("--config", help="Configuration; default DATA/raas.yaml")] = None,
+) -> None:
+    """Switch the motor's pins off, whatever runs or doesn't; says how that was verified."""
+    shared: Context = context.obj
+    with reported():
+        config = configuration.load(config_file or shared.paths.config)
+        said = switching.switch_off(switching.link_of(config), switching.pins_of(config))
+        shared.show({"off": True, "message": said}, f"[green]✓[/] {said}")
 
 
 def health(context: typer.Context) -> None:

@@ -26,6 +26,7 @@ from appliance.realtime.control_server import ControlServer
 from appliance.realtime.cores import keep_off_loop_core
 from appliance.realtime.desk import Desk
 from appliance.realtime.latch import Latch
+from appliance.realtime.motor_off import link_of
 from appliance.realtime.off_link import OffLink
 from appliance.realtime.pins_off import Link
 from appliance.realtime.session_files import SessionFiles
@@ -104,16 +105,17 @@ def settings_from(arguments: Sequence[str] | None, commands: Callable[[Sequence[
     parser.add_argument("--data", type=Path, required=True, help="the appliance's data folder")
     parser.add_argument("--config", type=Path, required=True, help="raas.yaml")
     parser.add_argument("--runtime-root", type=Path, default=Path("/run/raas"), help="where sockets go")
-    parser.add_argument("--link", required=True, metavar="HOST:PORT", help="pigpiod, or the twin")
+    parser.add_argument("--link", metavar="HOST:PORT", help="pigpiod, or the twin; default: as configured")
     given = parser.parse_args(arguments)
     config = configuration.load(given.config)
     try:
         robot = load_robot(Path(config.robot.file) if config.robot.file else None)
     except RobotFileError as error:
         raise ConfigError(str(error)) from error
+    link = Link.parse(given.link) if given.link else link_of(config)
     common = [f"--data={given.data}", f"--config={given.config}", f"--runtime-root={given.runtime_root}"]
     paths = Paths.of(given.data, given.runtime_root)
-    return Settings(paths, config, robot, Link.parse(given.link), commands([*common, f"--link={given.link}"]))
+    return Settings(paths, config, robot, link, commands([*common, f"--link={link}"]))
 
 
 def main(arguments: Sequence[str] | None = None, commands: Callable[[Sequence[str]], Commands] = Commands) -> int:

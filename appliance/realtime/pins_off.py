@@ -2,10 +2,8 @@
 
 WRITE is pigpiod's one universal OFF: it cancels software and hardware PWM. A command that a dead client left queued on its
 own connection may still run after an acknowledged OFF, so OFF is repeated for `REPEAT_S` and only what reads back
-afterwards counts: level 0, and no PWM on the pin. Both the guard and `raas motor-off` use this.
-
-The way without pigpiod (pins to inputs with pull-down by the registers, for unit stop and boot) joins here as a second
-function beside `switch_off()`.
+afterwards counts: level 0, and no PWM on the pin. Both the guard and `motor_off` use this; the way without pigpiod is
+`pins_released`.
 """
 
 from __future__ import annotations

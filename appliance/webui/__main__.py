@@ -11,6 +11,7 @@ monkey.patch_all()  # before anything else is imported: waiting for a socket mus
 
 import argparse  # noqa: E402 - as above, for all that follow
 import logging  # noqa: E402
+import os  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -20,8 +21,9 @@ from gevent.event import Event  # noqa: E402
 
 from appliance import config as configuration  # noqa: E402
 from appliance.errors import ConfigError, InUse, RaasError  # noqa: E402
+from appliance.notify import Notifier  # noqa: E402
 from appliance.paths import Paths  # noqa: E402
-from appliance.webui import app, server  # noqa: E402
+from appliance.webui import app, pulse, server  # noqa: E402
 from appliance.webui.gatekeeper import require_loopback  # noqa: E402
 
 EXIT_CODES = {ConfigError: 2, InUse: 3}
@@ -46,6 +48,8 @@ def _run(options: argparse.Namespace) -> None:
     application = app.build(config, Paths.of(options.data, options.runtime_root))
     application.watch.start()
     web = server.serve(application.wsgi, listener)
+    notifier = Notifier(os.environ)
+    gevent.spawn(pulse.beat, notifier, config.web.address, listener.getsockname()[1])
     ended = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, ended.set)
@@ -53,6 +57,7 @@ def _run(options: argparse.Namespace) -> None:
     sys.stdout.write(f"http://{_in_url(config.web.address)}:{listener.getsockname()[1]}/\n")
     sys.stdout.flush()
     ended.wait()
+    notifier.stopping()
     web.stop(timeout=1)
 
 

@@ -14,6 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from appliance import config as configuration
+from appliance.errors import RaasError
+from appliance.notify import Notifier
+from appliance.realtime.pigpiod_protocol import PORT
 from appliance.realtime.twin.build import build
 from appliance.realtime.twin.pinlog import PinLog
 from appliance.realtime.twin.protocol import DEFAULT_PERMISSIONS
@@ -27,20 +31,26 @@ _MAX_START_RAD: Final = 1e4
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; the exit code is 2 for an option that can't be used."""
     options = _options(arguments)
+    notifier = Notifier(os.environ)
     with contextlib.ExitStack() as stack:
         try:
-            server = _server(options, stack)
+            server = _server(options, stack, lambda now_us: notifier.alive(now_us / 1e6))
             _announce(server.port, options.port_file)
-        except (RobotFileError, OSError) as error:
+        except (RaasError, RobotFileError, OSError) as error:
             sys.stderr.write(f"twin: {error}\n")
             return 2
         _prefer_punctuality(options.fifo_priority)
         with _stopped_by_signals(server):
+            notifier.ready(f"simulated robot at port {server.port}")
             server.serve()
+            notifier.stopping()
     return 0
 
 
-def _server(options: argparse.Namespace, stack: contextlib.ExitStack) -> Server:
+def _server(options: argparse.Namespace, stack: contextlib.ExitStack, served: Callable[[int], None]) -> Server:
+    if options.config is not None:
+        section = configuration.load(options.config).robot
+        options.port, options.robot = section.port or PORT, Path(section.file) if section.file else None
     robot = load_robot(options.robot)
     try:
         listener = stack.enter_context(listen(options.port))
@@ -56,7 +66,7 @@ def _server(options: argparse.Namespace, stack: contextlib.ExitStack) -> Server:
         permissions=options.permissions,
         tick_offset_us=options.tick_offset_us,
     )
-    return stack.enter_context(contextlib.closing(Server(daemon, listener, _clock_us)))
+    return stack.enter_context(contextlib.closing(Server(daemon, listener, _clock_us, served=served)))
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -64,6 +74,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         prog="twin", description="A simulated robot behind pigpiod's socket protocol, on loopback only."
     )
     add = parser.add_argument
+    add("--config", type=Path, help="raas.yaml, whose robot.port and robot.file hold instead of --port and --robot")
     add("--port", type=_whole(0, 65535), default=8888, help="TCP port; 0 takes a free one (default: pigpiod's 8888)")
     add("--port-file", type=Path, help="write the port to this file once clients can connect")
     add("--robot", type=Path, help="robot.yaml (default: the packaged robot)")

@@ -37,7 +37,10 @@ def listen(port: int) -> socket.socket:
 
 
 class Server:
-    """Serves a daemon on a listening socket until told to stop. `clock_us` is monotonic."""
+    """Serves a daemon on a listening socket until told to stop.
+
+    `clock_us` is monotonic. `served(now_us)` is called after every round: at the latest after `_IDLE_TICK_US`.
+    """
 
     def __init__(
         self,
@@ -45,11 +48,13 @@ class Server:
         listener: socket.socket,
         clock_us: Callable[[], int],
         report_filter: ReportFilter = lambda _, data: data,
+        served: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._daemon = daemon
         self._listener = listener
         self._clock_us = clock_us
         self._filter = report_filter
+        self._served = served
         self._connections: dict[int, Connection] = {}
         self._held: list[Connection] = []
         self._next_number = 1
@@ -99,6 +104,7 @@ class Server:
         if now_us >= self._due_us:
             self._tick(now_us)
             self._due_us = self._next_due_us()
+        self._served(now_us)
 
     def _release(self, now_us: int) -> None:
         for connection in [c for c in self._held if (c.held_until_us or 0) <= now_us]:
