@@ -149,7 +149,7 @@ def test_a_watchdog_reports_silence_until_it_is_switched_off(pi: pigpio.pi) -> N
     pi.set_watchdog(GPIO, 10)
     assert eventually(lambda: len(ticks) >= 50)
     pi.set_watchdog(GPIO, 0)
-    assert 10_000 <= (ticks[49] - ticks[0]) / 49 < 20_000  # each counts from when the last was noticed
+    assert 10_000 <= (ticks[49] - ticks[0]) / 49 < 50_000  # each counts from when the last was noticed
     time.sleep(0.05)
     count = len(ticks)
     time.sleep(0.1)
@@ -191,9 +191,10 @@ def test_a_script_loops_counts_and_is_stopped(pi: pigpio.pi) -> None:
     assert eventually(lambda: callback.tally() > 30)
     pi.stop_script(script)
     assert eventually(lambda: pi.script_status(script)[0] == pigpio.PI_SCRIPT_HALTED)
-    count = callback.tally()
+    loops_left = pi.script_status(script)[1][9]
+    assert 0 < loops_left < 2000
     time.sleep(0.05)
-    assert callback.tally() - count <= 1
+    assert pi.script_status(script)[1][9] == loops_left
     assert pi.delete_script(script) == 0
     callback.cancel()
 
