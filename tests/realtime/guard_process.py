@@ -111,14 +111,26 @@ class Rig:
         return job
 
     def driving(self, action: float = 1.5) -> Job:
-        """A session in which the motor runs."""
-        self.wait_ready()
-        assert self.arm().ok
-        assert self.start().ok
-        job = self.job()
-        assert isinstance(job.hello(), wire.Welcome)
-        assert isinstance(job.act(action), wire.Sample)
-        return job
+        """A session in which the motor runs; tried again where a busy machine lost the link meanwhile."""
+        said: list[object] = []
+
+        def drives() -> bool:
+            self.wait_ready()
+            said[:] = [self.arm(), self.start()]
+            if all(isinstance(reply, Reply) and reply.ok for reply in said):
+                job = self.job()
+                said.append(job.hello())
+                said.append(job.act(action))
+                if isinstance(said[-1], wire.Sample):
+                    return True
+            self.disarm()
+            return False
+
+        try:
+            wait_for(drives, "a driven robot")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {said}\n{self.log()[-2000:]}") from error
+        return self.jobs[-1]
 
     def wait_ready(self) -> None:
         """Until the robot is idle and everything runs."""
@@ -166,19 +178,18 @@ class Rig:
         return list(read(self.folder / "pins"))
 
     def off_after_ms(self, since_ns: int) -> float:
-        """How long after `since_ns` both pins were off, having been on; they have stayed off until now."""
+        """How long after `since_ns` both pins, one of which was driven then, went off; they have stayed off until now."""
 
         def is_off() -> bool:
-            pins = self.pins()
-            return bool(pins) and pins[-1].forward == pins[-1].backward == 0.0
+            pins = self.pins()  # the log is written late, so what it shows may be older than `since_ns`
+            return bool(pins) and pins[-1].t_ns >= since_ns and pins[-1].forward == pins[-1].backward == 0.0
 
         wait_for(is_off, "the motor's pins to go off")
-        time.sleep(0.1)  # longer than the pin log holds back
+        time.sleep(0.1)  # time for something to go wrong, and for the log to show it
         pins = self.pins()
-        assert any(pin.command for pin in pins if pin.t_ns < since_ns), "the motor never ran"
         driven = [pin for pin in pins if pin.forward or pin.backward]
-        last_on = pins.index(driven[-1])
-        return max(0.0, (pins[last_on + 1].t_ns - since_ns) / 1e6)
+        assert pins[-1] != driven[-1], "the motor went on again"
+        return max(0.0, (pins[pins.index(driven[-1]) + 1].t_ns - since_ns) / 1e6)
 
 
 def answers(paths: Paths) -> bool:
