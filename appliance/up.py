@@ -123,6 +123,8 @@ def _start_robot(setting: _Setting, supervisor: Supervisor) -> str:
     command = [sys.executable, "-m", "appliance.realtime.twin", "--port-file", str(port_file)]
     command += ["--port", str(robot.port or _unused_port())]
     command += ["--robot", robot.file] if robot.file else []
+    # Below the loop, above everything else: a real pigpiod doesn't wait for jobs either.
+    command += ["--fifo-priority", str(setting.config.realtime.priority // 2)]
     supervisor.start(_child(setting, "twin", command), port_file.exists, _READY_S)
     port = port_file.read_text().strip()
     setting.say("robot", f"simulated twin at 127.0.0.1:{port}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -105,6 +106,7 @@ def running_appliance(
             process = subprocess.Popen(
                 command, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL, text=True, cwd=REPOSITORY,
                 env={**os.environ, **(environment or {})}, start_new_session=True,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - between fork and exec it makes one system call
             )  # fmt: skip
         try:
 
@@ -121,6 +123,11 @@ def running_appliance(
             if process.poll() is None:
                 process.terminate()
                 process.wait(60)
+
+
+def end_with_parent() -> None:
+    """In a new child: be told to stop when the test run is killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def processes_of(marker: str) -> list[str]:

@@ -23,7 +23,7 @@ from tests.servers.git_server import GitServer, git, publish
 #: Short limits, so that each row takes seconds.
 CONFIG = """
 job: {limit_s: 6, grace_s: 1, memory_mb: 128, pids: 32, output_kb: 64}
-fetch: {allow_http: true, allow_private: true, timeout_s: 4, max_mb: 8, max_files: 500, max_upload_mb: 8}
+fetch: {allow_http: true, allow_private: true, timeout_s: 12, max_mb: 8, max_files: 500, max_upload_mb: 8}
 """
 
 GOOD_PROGRAM = "print('hello')\n"
@@ -179,7 +179,7 @@ SOURCES = (
     _bad_source("a branch that doesn't exist", Git(published("good.git", {"run.py": GOOD_PROGRAM}), "nope"), r"no branch, tag or commit “nope”"),
     _bad_source("a huge repository", Git(published("huge.git", {"run.py": GOOD_PROGRAM, "data": os.urandom(9 << 20)})), r"larger than 8 MiB"),
     _bad_source("a repository that redirects", Git(lambda server: server.url("good.git", "moved")), r"redirects"),
-    _bad_source("a server that never ends", Git(lambda server: server.url("good.git", "slow")), r"within 4 s"),
+    _bad_source("a server that never ends", Git(lambda server: server.url("good.git", "slow")), r"within 12 s"),
     _bad_source("a run.py that is a link", Git(published("linked.git", {"main.py": ""}, {"run.py": "main.py"})), r"symbolic link"),
     _bad_source("a name that doesn't resolve", Git(lambda _: "https://no-such-host.invalid/a.git"), r"can't be resolved"),
     _bad_source("a private address", Git(lambda _: "https://127.0.0.1:9/a.git"), r"fetch\.allow_private", default_config=True),
