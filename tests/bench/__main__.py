@@ -1,0 +1,97 @@
+"""`make bench`: measure this machine and print a table. `python -m tests.bench NAME ...` takes only some of it.
+
+Every figure stands beside another one of the same run, because only ratios carry over to another machine.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from appliance.benchmark import realtime
+from appliance.config import Config
+from tests.bench import simulation, start, steps
+
+Row = tuple[str, str, str]
+
+
+def loop_rows() -> Iterator[Row]:
+    """Wake-ups of the loop beside cyclictest, and the cost of a tick."""
+    found = realtime.run(Config(), 20.0, 6, load=False, say=lambda text: None)
+    cost = found.tick_us
+    yield "loop wake-up p50 / p99 / p99.9 / max", _us(found.loop), "6 x 20 s, idle"
+    if found.cyclictest is not None and found.ratio is not None:
+        yield "cyclictest, same core", _us(found.cyclictest), "taken in turn"
+        ratio = found.ratio
+        yield "ratio p50 / p99 / p99.9", f"{ratio.p50:.2f} / {ratio.p99:.2f} / {ratio.p999:.2f}", "median of pairs"
+    yield (
+        "work in a tick p50 / p99 / max",
+        f"{cost.p50:.0f} / {cost.p99:.0f} / {cost.max:.0f} µs",
+        f"{found.missed} ticks missed",
+    )
+
+
+def step_rows() -> Iterator[Row]:
+    """Steps against the grid of 50 ms, seen at the twin's pins."""
+    found = steps.measure()
+    yield (
+        "step-time error p50 / p99 / max",
+        _ms(found.error_ms),
+        f"{found.count} steps, {found.missed} boundaries missed",
+    )
+    yield "drift of the grid", f"{found.drift_us_per_s:+.1f} µs per s", ""
+    yield "env.step to PWM p50 / p99 / max", _ms(found.delay_ms), ""
+
+
+def simulation_rows() -> Iterator[Row]:
+    """Simulated steps per second beside Pendulum-v1."""
+    for title, found in (("unwrapped", simulation.unwrapped()), ("as made", simulation.as_made())):
+        detail = f"{found.ours_hz:,.0f} against {found.theirs_hz:,.0f} steps/s"
+        yield f"simulated env / Pendulum-v1, {title}", f"{found.ratio:.2f}", detail
+
+
+def start_rows() -> Iterator[Row]:
+    """From POST of an archive to the first action."""
+    found = start.measure()
+    yield (
+        "POST to first action, arm at rest",
+        f"{found.start_s * 1e3:.0f} ms",
+        f"settling apart: {found.settle_s:.2f} s",
+    )
+    yield "docker run, importing numpy and gym", f"{found.docker_run_s * 1e3:.0f} ms", "same image, same flags"
+    yield "ratio", f"{found.ratio:.2f}", f"medians of {start.ROUNDS}"
+
+
+PARTS: dict[str, Callable[[], Iterator[Row]]] = {
+    "simulation": simulation_rows,
+    "steps": step_rows,
+    "start": start_rows,
+    "loop": loop_rows,
+}
+
+
+def main() -> None:
+    """Measure and print part by part."""
+    console = Console(highlight=False)
+    for name in sys.argv[1:] or list(PARTS):
+        with console.status(f"measuring: {name}"):
+            rows = list(PARTS[name]())
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        for title, figure, note in rows:
+            table.add_row(title, f"[bold]{figure}[/]", f"[dim]{note}[/]")
+        console.print(f"\n[bold]{name}[/]", table)
+
+
+def _us(late: realtime.Lateness) -> str:
+    return f"{late.p50_us:.0f} / {late.p99_us:.0f} / {late.p999_us:.0f} / {late.max_us:.0f} µs"
+
+
+def _ms(parts: tuple[float, float, float]) -> str:
+    return " / ".join(f"{part:.2f}" for part in parts) + " ms"
+
+
+if __name__ == "__main__":
+    main()

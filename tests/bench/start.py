@@ -1,0 +1,91 @@
+"""How long from POST of an archive to the first action, against `docker run` of the same image with the same flags?
+
+The arm is at rest; what settling and self-test took is subtracted and shown. Rounds of both are taken in turn.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from appliance import cell
+from appliance.cell import Limits, Spec
+from appliance.config import Config
+from appliance.realtime.cores import loop_core
+from appliance.shapes import Report
+from image_build import job_image
+from tests.appliance_process import Appliance, running_appliance
+
+ROUNDS = 10
+PROGRAM = """
+import time
+import numpy, gym, gym_raas
+env = gym.make('raaspendulum-v0')
+print(time.time(), flush=True)
+env.step([1.0])
+env.close()
+"""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Medians, s. `start_s`: POST to first action without settling. `ratio`: of the medians."""
+
+    start_s: float
+    settle_s: float
+    docker_run_s: float
+    ratio: float
+
+
+def measure(rounds: int = ROUNDS) -> Start:
+    """Take `rounds` rounds on an appliance of its own."""
+    starts, settles, runs = [], [], []
+    with tempfile.TemporaryDirectory() as folder, running_appliance(Path(folder)) as appliance:
+        flags = _docker_flags()
+        for _ in range(rounds):
+            start_s, settle_s = _job(appliance)
+            starts.append(start_s)
+            settles.append(settle_s)
+            runs.append(_docker_run(flags))
+    start_s, run_s = statistics.median(starts), statistics.median(runs)
+    return Start(start_s, statistics.median(settles), run_s, start_s / run_s)
+
+
+def _job(appliance: Appliance) -> tuple[float, float]:
+    posted_s = time.time()
+    job = appliance.finished(appliance.submit({"run.py": PROGRAM}).id)
+    first_s = float(appliance.log(job.id).split()[0])
+    attempt = appliance.paths.attempt(job.id, 1)
+    report = msgspec.json.decode((attempt / "report.json").read_bytes(), type=Report)
+    return first_s - posted_s - report.settle_s, report.settle_s
+
+
+def _docker_run(flags: list[str]) -> float:
+    program = ["python3", "-c", "import numpy, gym"]
+    start_s = time.monotonic()
+    subprocess.run(["docker", "run", "--rm", *flags, job_image.image_tag(), *program], check=True, capture_output=True)
+    return time.monotonic() - start_s
+
+
+def _docker_flags() -> list[str]:
+    """The runner's flags in the words of Docker's command line."""
+    job = Config().job
+    cores = cell.job_cores(os.sched_getaffinity(0), loop_core(Config().realtime.cpu))
+    limits = Limits(61000, job.memory_mb, job.pids, job.cpus, job.tmp_mb, cores)
+    spec = Spec("bench", job_image.image_tag(), Path("/nowhere"), Path("/nowhere"), {}, limits)
+    host = cell.host_config(spec)
+    flags = ["--network=none", "--read-only", "--cap-drop=ALL", "--log-driver=none", "--ipc=private"]
+    flags += [f"--security-opt={option}" for option in host["security_opt"]]
+    flags += [f"--tmpfs={path}:{options}" for path, options in host["tmpfs"].items()]
+    flags += [f"--memory={host['mem_limit']}", f"--memory-swap={host['memswap_limit']}"]
+    flags += [f"--cpuset-cpus={host['cpuset_cpus']}", f"--cpus={host['nano_cpus'] / 1e9}"]
+    flags += [f"--pids-limit={host['pids_limit']}", f"--cpu-shares={host['cpu_shares']}"]
+    flags += [f"--shm-size={host['shm_size']}", f"--oom-score-adj={host['oom_score_adj']}"]
+    return flags + [f"--ulimit={name}={value}" for name, value in cell.ulimits(spec).items()]
