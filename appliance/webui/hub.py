@@ -30,7 +30,6 @@ class Hub:
         self._ring: deque[bytes] = deque(maxlen=RING_EVENTS)
         self._written = 0
         self._wake = Event()
-        self.readers = 0
 
     def publish(self, event: bytes) -> None:
         """Append a rendered event and wake all readers."""

@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from appliance import git_url, ulid
+from appliance.intake import git_url
+from appliance import ulid
 from appliance.config import Config
 from appliance.errors import BadSource
 from appliance.shapes import SubmitGit

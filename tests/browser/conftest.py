@@ -66,11 +66,12 @@ class Watcher:
 
 def connected(page: Page) -> None:
     """Wait until the page hears the event stream."""
-    expect(page.locator("body[data-connected=true]")).to_be_attached(timeout=15_000)
+    expect(page.locator("body[data-connected=true]")).to_be_attached()
 
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=20_000)  # a busy machine is slow, not broken
     with sync_playwright() as started:
         yield started
 
@@ -105,7 +106,7 @@ def watcher(web: WebProcess) -> Iterator[Watcher]:
 def context(browser: Browser, web: WebProcess, watcher: Watcher) -> Iterator[BrowserContext]:
     """A fresh desktop browser."""
     context = browser.new_context(base_url=web.url, viewport=DESKTOP, timezone_id="Asia/Kolkata", locale="en-GB")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     watcher.watch(context)
     yield context
     context.close()

@@ -2,7 +2,7 @@
 
 import { Ansi } from "./ansi.js";
 
-const MAX_BYTES = 2 ** 20;
+const MAX_BYTES = 2 ** 20 + 4096; // what is kept of a flood, and the line that says so
 const CHUNK_LINES = 200;
 
 export class LogView {
