@@ -42,6 +42,8 @@ debian_packages() {
         needs stress-ng stress-ng
         needs Xvfb xvfb
         needs ip iproute2
+        needs systemd-analyze systemd
+        needs systemd-nspawn systemd-container
     fi
     if [ ${#missing[@]} -gt 0 ]; then
         step "Debian packages: ${missing[*]}" apt "" "apt-get must reach a Debian mirror." install_debian
