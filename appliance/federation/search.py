@@ -1,8 +1,9 @@
 """Where in the queue is there work? One page of names per look, placed so that it shows the oldest open jobs.
 
 The queue is in order of time, and open jobs begin at a frontier that nobody tells. Each look starts some time before
-now: a full page without open jobs halves that time, a page that isn't full doubles it. A few looks go to a random place
-instead, for what was forgotten: holders that died, jobs that arrived late.
+now. A full page without open jobs makes the next one go on where it ended; a page that is half empty, or begins with an
+open job, makes it start earlier. A few looks go to a random place instead, for what was forgotten: holders that died,
+jobs that arrived late.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class Search:
         if sweep:
             station.look_s = station.now_s + (0.0 if station.hungry else stretched(station.timing.bell_s, station.rng))
         else:
-            self._place(page, truncated=reply.truncated)
+            self._place(page, seen, truncated=reply.truncated)
         return page
 
     def _sorted(self, seen: list[Seen], date_s: float) -> Page:
@@ -102,14 +103,16 @@ class Search:
         late = [job for job in unclear if job.phase is Phase.HELD and has_expired(job.changed_s, date_s, lease_s)]
         return Page([job for job in unclear if job.phase is Phase.OPEN], late)
 
-    def _place(self, page: Page, *, truncated: bool) -> None:
+    def _place(self, page: Page, seen: list[Seen], *, truncated: bool) -> None:
         """Choose where the next look starts, and when it is."""
         station, timing = self._station, self._station.timing
-        if not truncated:
-            self._window_s = min(self._window_s * 2, _WIDEST_S)
-        elif not page.open:
-            self._window_s = max(self._window_s / 2, _NARROWEST_S)
-        self._quick = self._quick + 1 if truncated and not page.open else 0
+        behind = truncated and not page.open  # all of these are taken: go on where the page ended
+        if behind and seen:
+            self._window_s = max(station.server_s() - ulid.time_s(seen[-1].job), _NARROWEST_S)
+        elif page.open and page.open[0] is seen[0]:
+            self._window_s = min(self._window_s * 1.5 + _NARROWEST_S, _WIDEST_S)
+        elif not truncated and sum(len(job.rows) for job in seen) < PAGE // 2:
+            self._window_s = min(self._window_s * 1.5, _WIDEST_S)
+        self._quick = self._quick + 1 if behind else 0
         station.hungry = 0 < self._quick < _QUICK_LOOKS
-        wait_s = timing.retry_s if station.hungry else timing.bell_s
-        station.look_s = station.now_s + stretched(wait_s, station.rng)
+        station.look_s = station.now_s + (0.0 if station.hungry else stretched(timing.bell_s, station.rng))

@@ -18,7 +18,7 @@ from appliance.federation.simulation.world import World
 
 _BOOT_SPREAD_S = 60.0
 _DAY_S = 86400.0
-_IDLE_APPLIANCES = 20
+_IDLE_APPLIANCES = 4
 _STEP_S = 60.0
 #: More slots than this, and what is below the watermark is deleted as it would be in a bucket.
 _FORGET_FROM = 200_000
