@@ -1,0 +1,195 @@
+"""How is a request made to S3, or to a server that speaks like it? boto3, without its retries: planning retries itself.
+
+A retry inside the SDK would turn one's own success into "it exists" without saying so. Whatever may have happened is
+`LOST`. Files larger than a part go up in parts; an interrupted upload goes on with the parts that the store has.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from appliance.federation.requests import Fetch, Get, GetMany, List, Put, Reply, Request, Row, Send, Status, Wait
+
+PART_BYTES: Final = 8 << 20
+_CHUNK_BYTES: Final = 1 << 20
+_AT_ONCE: Final = 8
+_STATUS: Final = {
+    304: Status.UNCHANGED,
+    401: Status.DENIED,
+    403: Status.DENIED,
+    404: Status.MISSING,
+    409: Status.CONFLICT,
+}
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Where a fleet's objects are. endpoint: empty for AWS."""
+
+    bucket: str
+    endpoint: str = ""
+    region: str = "us-east-1"
+    access_key: str = ""
+    secret_key: str = ""
+    timeout_s: float = 20.0
+
+
+class S3Store:
+    """Performs requests. Safe for several threads. `clock` is the monotonic one that replies carry."""
+
+    def __init__(self, where: Bucket, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bucket, self._clock = where.bucket, clock
+        options = Config(
+            connect_timeout=where.timeout_s,
+            read_timeout=where.timeout_s,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=_AT_ONCE * 2,
+            s3={"addressing_style": "path" if where.endpoint else "auto"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        keys = {"aws_access_key_id": where.access_key, "aws_secret_access_key": where.secret_key}
+        self._client = boto3.client(
+            "s3", endpoint_url=where.endpoint or None, region_name=where.region, config=options,
+            **(keys if where.access_key else {}),
+        )  # fmt: skip
+        self._pool = ThreadPoolExecutor(_AT_ONCE, "s3")
+
+    def perform(self, request: Request) -> Reply:
+        """The answer; never raises for anything that the network or the server does."""
+        try:
+            reply = self._perform(request)
+        except ClientError as error:
+            reply = _refusal(error)
+            if isinstance(request, Put) and reply.status is Status.MISSING:
+                reply.status = Status.TAKEN  # AWS's answer to If-Match where there is no object
+        except BotoCoreError:
+            reply = Reply(Status.LOST, 0.0)
+        reply.now_s = self._clock()
+        return reply
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._client.close()
+
+    def _perform(self, request: Request) -> Reply:
+        match request:
+            case Get():
+                return self._get(request)
+            case GetMany(keys=keys):
+                replies = list(self._pool.map(self.perform, [Get(key) for key in keys]))
+                worst = Status.LOST if any(reply.status is Status.LOST for reply in replies) else Status.OK
+                return Reply(worst, 0.0, max((reply.date_s for reply in replies), default=0.0), replies=replies)
+            case Put():
+                return self._put(request)
+            case List():
+                return self._list(request)
+            case Send():
+                return self._send(request)
+            case Fetch():
+                return self._fetch(request)
+            case Wait():
+                return Reply(Status.OK, 0.0)
+
+    def _get(self, request: Get) -> Reply:
+        condition = {"IfNoneMatch": f'"{request.unless_etag}"'} if request.unless_etag else {}
+        found = self._client.get_object(Bucket=self._bucket, Key=request.key, **condition)
+        body = found["Body"].read()
+        return Reply(Status.OK, 0.0, _date_s(found), body, found["ETag"].strip('"'), found["LastModified"].timestamp())
+
+    def _put(self, request: Put) -> Reply:
+        condition = {"IfNoneMatch": "*"} if request.create else {}
+        if request.if_etag:
+            condition["IfMatch"] = f'"{request.if_etag}"'
+        done = self._client.put_object(Bucket=self._bucket, Key=request.key, Body=request.body, **condition)
+        return Reply(Status.OK, 0.0, _date_s(done), etag=done["ETag"].strip('"'))
+
+    def _list(self, request: List) -> Reply:
+        found = self._client.list_objects_v2(
+            Bucket=self._bucket, Prefix=request.prefix, StartAfter=request.after, MaxKeys=request.limit
+        )
+        rows = [
+            Row(item["Key"], item["ETag"].strip('"'), item["LastModified"].timestamp(), item["Size"])
+            for item in found.get("Contents", ())
+        ]
+        return Reply(Status.OK, 0.0, _date_s(found), rows=rows, truncated=bool(found.get("IsTruncated")))
+
+    # --- files --------------------------------------------------------------------------------------------------
+
+    def _send(self, request: Send) -> Reply:
+        """Content-addressed, so writing it twice does no harm, and what stands there need not be sent."""
+        try:
+            there = self._client.head_object(Bucket=self._bucket, Key=request.key)
+            if there["ContentLength"] == request.size_bytes:
+                return Reply(Status.OK, 0.0, _date_s(there))
+        except ClientError as error:
+            if _refusal(error).status not in {Status.MISSING, Status.DENIED}:
+                raise
+        if request.size_bytes <= PART_BYTES:
+            done = self._client.put_object(Bucket=self._bucket, Key=request.key, Body=Path(request.file).read_bytes())
+            return Reply(Status.OK, 0.0, _date_s(done))
+        return self._send_parts(request)
+
+    def _send_parts(self, request: Send) -> Reply:
+        at: dict[str, Any] = {"Bucket": self._bucket, "Key": request.key}
+        at["UploadId"] = self._unfinished(request.key) or self._client.create_multipart_upload(**at)["UploadId"]
+        there = {part["PartNumber"]: part for part in self._client.list_parts(**at).get("Parts", ())}
+        parts = []
+        with Path(request.file).open("rb") as file:
+            number = 0
+            while body := file.read(PART_BYTES):
+                number += 1
+                part = there.get(number)
+                etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+                if part is None or part["ETag"].strip('"') != etag:
+                    part = self._client.upload_part(**at, PartNumber=number, Body=body)
+                parts.append({"PartNumber": number, "ETag": part["ETag"]})
+        done = self._client.complete_multipart_upload(**at, MultipartUpload={"Parts": parts})
+        return Reply(Status.OK, 0.0, _date_s(done))
+
+    def _unfinished(self, key: str) -> str:
+        found = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key).get("Uploads", ())
+        return next((str(upload["UploadId"]) for upload in found if upload["Key"] == key), "")
+
+    def _fetch(self, request: Fetch) -> Reply:
+        found = self._client.get_object(Bucket=self._bucket, Key=request.key)
+        target = Path(request.file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial, digest, left = target.with_name(target.name + ".partial"), hashlib.sha256(), request.size_bytes
+        with partial.open("wb") as file:
+            while left >= 0 and (chunk := found["Body"].read(_CHUNK_BYTES)):
+                digest.update(chunk)
+                file.write(chunk)
+                left -= len(chunk)
+        if left != 0 or digest.hexdigest() != request.sha256:
+            partial.unlink()
+            return Reply(Status.MISSING, 0.0, _date_s(found))
+        partial.replace(target)
+        return Reply(Status.OK, 0.0, _date_s(found))
+
+
+def _refusal(error: ClientError) -> Reply:
+    code = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    status = Status.TAKEN if code == 412 else _STATUS.get(code, Status.LOST)
+    return Reply(status, 0.0, _date_s(error.response))
+
+
+def _date_s(response: Any) -> float:
+    """The server's clock, from the answer's Date header; 0 if there is none."""
+    text = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError):
+        return 0.0
