@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from appliance.cli import bench_commands, job_commands, local_commands, robot_commands
+from appliance.cli import bench_commands, fleet_commands, job_commands, local_commands, robot_commands
 from appliance.cli.context import Context
 from appliance.paths import Paths
 
@@ -39,7 +39,7 @@ def options(
     context.obj = Context(url, Paths.of(data, runtime_root), json, Console(highlight=False), remote=bool(url))
 
 
-for module in (local_commands, job_commands, robot_commands, bench_commands):
+for module in (local_commands, job_commands, robot_commands, fleet_commands, bench_commands):
     module.register(app)
 
 

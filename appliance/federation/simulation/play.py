@@ -28,11 +28,11 @@ def play(settings: Settings, took_s: float = 0.0) -> Report:
     """Run one simulation on the model. The stop rule is the submitters': they have all they asked for, or patience ends."""
     rng = random.Random(settings.seed)
     cast = Cast(rng, quick=settings.quick_signatures)
-    members = _members(settings, cast, rng)
+    members = members_of(settings, cast, rng)
     store = ModelStore()
     world = World(settings, store, members)
     audit = Audit(cast.roster(), Keys(cast.fleet))
-    gone = _doom(settings, members, rng)
+    gone = doom(settings, members, rng)
     end_s = _schedule(settings, world, members, rng)
     patience_s = end_s + 12 * settings.timing.lease_s + settings.jobs / settings.appliances * sum(settings.run_s)
     while world.now_s < patience_s:
@@ -82,7 +82,7 @@ def idle_day(settings: Settings) -> dict[str, float]:
     quiet = replace(settings, appliances=_IDLE_APPLIANCES, jobs=0, faults=NO_FAULTS, compactors=0)
     rng = random.Random(settings.seed)
     cast = Cast(rng, quick=True)
-    world = World(quiet, ModelStore(), _members(quiet, cast, rng))
+    world = World(quiet, ModelStore(), members_of(quiet, cast, rng))
     _schedule(quiet, world, world.members, rng)
     world.run_until(3600.0)
     before = dict(world.tally.requests)
@@ -90,7 +90,8 @@ def idle_day(settings: Settings) -> dict[str, float]:
     return {kind: (count - before.get(kind, 0)) / _IDLE_APPLIANCES for kind, count in world.tally.requests.items()}
 
 
-def _members(settings: Settings, cast: Cast, rng: random.Random) -> list[Member]:
+def members_of(settings: Settings, cast: Cast, rng: random.Random) -> list[Member]:
+    """The members of a simulation; the first ones compact."""
     roster = cast.roster()
     found = []
     for number in range(settings.appliances):
@@ -100,7 +101,7 @@ def _members(settings: Settings, cast: Cast, rng: random.Random) -> list[Member]
     return found
 
 
-def _doom(settings: Settings, members: list[Member], rng: random.Random) -> set[str]:
+def doom(settings: Settings, members: list[Member], rng: random.Random) -> set[str]:
     """Decide who will be killed, paused and cut off; returns the names of those that never come back."""
     faults, count = settings.faults, len(members)
     order = rng.sample(members, count)

@@ -1,0 +1,158 @@
+"""Does the plan hold on a real server? The same members in real time, each in a thread, against an endpoint.
+
+Everything is some forty times faster, so a lease is twenty seconds. Faults are made at the client: answers that are
+thrown away, appliances that die or stop for a while in the middle of a job.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+
+from appliance.errors import RaasError
+from appliance.federation.driver import drive
+from appliance.federation.keys import Keys
+from appliance.federation.probe import probe
+from appliance.federation.requests import Get, List, Put, Reply, Request, Status
+from appliance.federation.s3_store import Bucket, S3Store
+from appliance.federation.simulation.audit import Audit
+from appliance.federation.simulation.cast import Cast
+from appliance.federation.simulation.member import Member
+from appliance.federation.simulation.play import doom, idle_day, members_of
+from appliance.federation.simulation.report import Report, cost_usd, quantiles
+from appliance.federation.simulation.settings import Settings
+from appliance.federation.simulation.world import Tally
+
+MOST_APPLIANCES = 100
+MOST_JOBS = 2000
+_SCALE = 1 / 45
+_PATIENCE_S = 600.0
+
+
+def play_on(where: Bucket, settings: Settings) -> Report:
+    """Run one bounded simulation on a real endpoint. Raises UnfitStore, or RaasError where it would be too large."""
+    if settings.appliances > MOST_APPLIANCES or settings.jobs > MOST_JOBS:
+        raise RaasError(
+            f"On an endpoint at most {MOST_APPLIANCES} appliances and {MOST_JOBS} jobs; leave --endpoint out."
+        )
+    began_s = time.monotonic()
+    fast = replace(settings, timing=settings.timing.scaled(_SCALE), run_s=(0.5, 2.0), compactors=0)
+    rng = random.Random(settings.seed)
+    cast = Cast(rng, fleet=f"simulated-{settings.seed}-{int(time.time())}")
+    store = S3Store(where)
+    probe(store.perform, Keys(cast.fleet), "pi00000", time.time())
+    members = members_of(fast, cast, rng)
+    gone = doom(fast, members, rng)
+    for member in members:
+        member.cut_off.clear()
+    left = settings.jobs
+    while left > 0:
+        count = min(left, settings.batch)
+        rng.choice(members).desk.submit(count)
+        left -= count
+    tally = _run(fast, store, members, gone)
+    audit = Audit(cast.roster(), Keys(cast.fleet))
+    audit.take(_objects(store, audit.keys.queue))
+    doubles = audit.believed(members, gone)
+    store.close()
+    idle, jobs = idle_day(settings), max(1, audit.jobs)
+    return Report(
+        jobs=audit.jobs, commits=audit.commits, doubles=doubles, lost=len(audit.lost),
+        requests_per_job=sum(tally.requests.values()) / jobs,
+        cost_per_appliance_day_usd=cost_usd(idle, settings.prices), violations=audit.said(),
+        store=where.endpoint or "AWS", appliances=settings.appliances, seed=settings.seed, load=settings.load,
+        batch=settings.batch, given_up=audit.given_up, claims=audit.claims, steals=audit.steals,
+        requests=dict(tally.requests), requests_idle_day=idle,
+        cost_per_job_usd=cost_usd(tally.requests, settings.prices) / jobs, pick_up_s=quantiles(audit.waits_s),
+        list_pages_per_look=1.0, events=dict(tally.events),
+        stale_holders=tally.events["paused"] + sum(len(member.desk.overtaken) for member in members),
+        stale_holders_refused=sum(len(member.desk.overtaken) for member in members),
+        refused_entries=sum(len(member.desk.complaints) for member in members),
+        simulated_h=(time.monotonic() - began_s) / 3600, took_s=time.monotonic() - began_s,
+    )  # fmt: skip
+
+
+class _Life:
+    """One member in its thread."""
+
+    def __init__(self, member: Member, store: S3Store, settings: Settings, tally: Tally, over: threading.Event) -> None:
+        self._member, self._store, self._settings = member, store, settings
+        self._tally, self._over, self._dead = tally, over, False
+        self._zero_s = time.monotonic()
+
+    def live(self) -> None:
+        """Boot, and boot again after each death that isn't the last."""
+        while not self._over.is_set():
+            self._dead = False
+            self._member.boot()
+            assert self._member.talk is not None
+            drive(self._member.talk, self._perform, self._clock, self._sleep, lambda: self._dead or self._over.is_set())
+            if not self._dead or self._over.wait(self._member.paused_until_s):
+                return
+
+    def _clock(self) -> float:
+        self._member.desk.now_s = self._member.local_s(time.monotonic() - self._zero_s)
+        self._meet_fate()
+        return self._member.desk.now_s
+
+    def _sleep(self, seconds: float) -> None:
+        self._over.wait(min(seconds, max(0.0, self._member.desk.ends_s - self._member.desk.now_s)))
+
+    def _perform(self, request: Request) -> Reply:
+        self._tally.count(request)
+        luck = self._member.rng.random()
+        if luck < self._settings.faults.lost / 2:
+            return Reply(Status.LOST, 0.0)
+        if isinstance(request, Put) or luck >= self._settings.faults.lost:
+            reply = self._store.perform(request)
+            if luck >= self._settings.faults.lost:
+                return reply
+        self._tally.events["lost_replies"] += 1
+        return Reply(Status.LOST, 0.0)
+
+    def _meet_fate(self) -> None:
+        desk = self._member.desk
+        if not self._member.doom or desk.held() is None or not desk.starts or desk.ends_s == float("inf"):
+            return
+        what, lease_s = self._member.doom.pop(), self._settings.timing.lease_s
+        self._tally.events[what] += 1
+        if what == "paused":
+            self._over.wait(self._member.rng.uniform(1.2, 3.0) * lease_s)
+            desk.now_s = self._member.local_s(time.monotonic() - self._zero_s)
+            return
+        desk.ends_s, self._dead = float("inf"), True
+        self._member.paused_until_s = 1e9 if what == "killed_for_good" else self._member.rng.uniform(0.2, 3.0) * lease_s
+
+
+def _run(settings: Settings, store: S3Store, members: list[Member], gone: set[str]) -> Tally:
+    """Let everybody live until all submitters have what they asked for, and a few leases more."""
+    tally, over = Tally(Counter(), Counter()), threading.Event()
+    threads = [
+        threading.Thread(target=_Life(member, store, settings, tally, over).live, name=member.who, daemon=True)
+        for member in members
+    ]
+    for thread in threads:
+        thread.start()
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline_s and not all(m.desk.is_settled for m in members if m.who not in gone):
+        time.sleep(0.2)
+    # Late comers and the jobs of those that never came back.
+    time.sleep(4 * settings.timing.lease_s)
+    over.set()
+    for thread in threads:
+        thread.join(60.0)
+    return tally
+
+
+def _objects(store: S3Store, prefix: str) -> list[tuple[str, bytes, float]]:
+    found: list[tuple[str, bytes, float]] = []
+    after = ""
+    while True:
+        page = store.perform(List(prefix, after))
+        found += [(row.key, store.perform(Get(row.key)).body, row.written_s) for row in page.rows]
+        if not page.truncated:
+            return found
+        after = page.rows[-1].key
