@@ -52,6 +52,20 @@ WATCHDOGS = {"raas-twin": 3, "raas-realtime": 15, "raas-runner": 6, "raas-webui"
 WITHOUT_LIMITS = "AmbientCapabilities={0}\nCapabilityBoundingSet={0}\nPrivateUsers=no\n"
 CAPABILITIES = {"raas-twin": "CAP_SYS_NICE", "raas-realtime": "CAP_SYS_NICE CAP_IPC_LOCK"}
 
+# Where the kernel keeps its controllers in the old hierarchies, Docker Engine must see those to limit anything.
+DOCKERD = """#!/bin/sh
+grep -qw cpu /sys/fs/cgroup/cgroup.controllers && exec dockerd "$@"
+mount -t tmpfs none /sys/fs/cgroup
+for group in $(cut -d: -f2 /proc/self/cgroup | grep -v -e = -e '^$'); do
+    mkdir "/sys/fs/cgroup/$group" && mount -t cgroup -o "$group" none "/sys/fs/cgroup/$group"
+done
+exec dockerd "$@"
+"""
+DOCKER_UNIT = """[Service]
+ExecStart=
+ExecStart=unshare --mount /usr/local/sbin/dockerd-here -H fd://
+"""
+
 
 def limits_can_be_raised() -> bool:
     return subprocess.run(["prlimit", "--rtprio=90", "true"], capture_output=True).returncode == 0
@@ -73,6 +87,12 @@ class Machine:
         if check:
             assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout if check else f"{done.returncode} {done.stdout}{done.stderr}"
+
+    def load(self, image: str) -> None:
+        """Give its Docker Engine an image of the host's."""
+        enter = ["nsenter", f"--target={self.leader}", *NAMESPACES, "--", "env", "-i", *ENVIRONMENT]
+        with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saving:
+            subprocess.run([*enter, "docker", "load", "--quiet"], stdin=saving.stdout, check=True, capture_output=True)
 
     def is_up(self) -> bool:
         """Whether systemd answers; before that, its root is still the host's."""
@@ -125,6 +145,13 @@ def _prepare(folder: Path) -> Path:
         target = over / f"etc/systemd/system/{name}.service.d/test.conf"
         target.parent.mkdir(parents=True)
         target.write_text("\n".join(["[Service]", *lines]))
+    (over / "usr/local/sbin").mkdir(parents=True)
+    (over / "usr/local/sbin/dockerd-here").write_text(DOCKERD)
+    (over / "usr/local/sbin/dockerd-here").chmod(0o755)
+    (over / "etc/systemd/system/docker.service.d").mkdir()
+    (over / "etc/systemd/system/docker.service.d/test.conf").write_text(DOCKER_UNIT)
+    # The engine then runs a containerd of its own, which sees what it sees.
+    (over / "etc/systemd/system/containerd.service").symlink_to("/dev/null")
     return over
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
 from appliance import units
+from appliance.engine import ensure_engine
+from image_build.job_image import ensure_job_image
 from tests.systemd.conftest import SERVICES
 from tests.systemd.machine import PYTHON, Machine
 
@@ -130,31 +133,49 @@ def test_the_page_may_restart_named_units_and_no_others(machine: Machine) -> Non
     assert not refused.startswith("0 ")
 
 
+RAAS = (PYTHON, "-m", "appliance.cli", "--url", "http://127.0.0.1:8080")
+FINAL = ("succeeded", "failed", "timed_out", "cancelled")
+
+
 def submit(machine: Machine, folder: str, program: str) -> str:
     """Submit through the page, as anybody would; returns the job's id."""
     machine.run("mkdir", "-p", folder)
     machine.run("tee", f"{folder}/run.py", stdin=program)
-    said = machine.run(PYTHON, "-m", "appliance.cli", "--url", "http://127.0.0.1:8080", "--json", "submit", folder)
+    said = machine.run(*RAAS, "--json", "submit", folder)
     return str(json.loads(said)["id"])
 
 
-def job(machine: Machine, job_id: str) -> dict[str, str]:
-    said = machine.run(PYTHON, "-m", "appliance.cli", "--url", "http://127.0.0.1:8080", "--json", "job", job_id)
-    found: dict[str, str] = json.loads(said)
+def job(machine: Machine, job_id: str) -> dict[str, object]:
+    said = machine.run(*RAAS, "--json", "job", job_id)
+    found: dict[str, object] = json.loads(said)
     return found
 
 
-def test_a_job_crosses_the_units_users_and_is_prepared_with_hardening_on(machine: Machine) -> None:
-    """Page to database and inbox, runner to database, inbox and namespaces; without an engine it waits there."""
-    job_id = submit(machine, "/tmp/waits", "import gym\n")
-    machine.until(lambda: job(machine, job_id)["state"] == "waiting_for_robot", "the job to be prepared")
-    assert "isolation level user" in machine.journal("raas-runner")
-    owners = machine.run("sh", "-c", "stat -c '%U %G %a' /var/lib/raas/db/*").splitlines()
-    assert {owner.partition(" ")[2] for owner in owners} == {"raas 660"}
-    bad = submit(machine, "/tmp/bad", "import gym (\n")
+PROGRAM = """import gym
+import gym_raas
+env = gym.make("raaspendulum-v0")
+env.reset()
+for _ in range(20):
+    env.step([2.0])
+print("driven")
+"""
+
+
+def test_a_real_job_crosses_all_users_with_hardening_on(machine: Machine, tmp_path: Path) -> None:
+    """Page to database and inbox; runner to namespaces, guard and Docker; cell to gateway; results to the page."""
+    with ensure_engine(tmp_path) as engine:
+        machine.load(ensure_job_image(engine))
+    driven, bad = submit(machine, "/tmp/driven", PROGRAM), submit(machine, "/tmp/bad", "import gym (\n")
+    machine.until(lambda: job(machine, driven)["state"] in FINAL, "the job to end")
+    found = job(machine, driven)
+    assert (found["state"], found["steps"]) == ("succeeded", 20), found
+    assert machine.run(*RAAS, "log", driven).strip() == "driven"
     machine.until(lambda: job(machine, bad)["state"] == "failed", "the bad job to fail")
-    machine.run(PYTHON, "-m", "appliance.cli", "--url", "http://127.0.0.1:8080", "cancel", job_id)
-    machine.until(lambda: job(machine, job_id)["state"] == "cancelled", "the job to be cancelled")
+    assert "isolation level user" in machine.run("journalctl", "--no-pager", "--unit=raas-runner")
+    machine.until(lambda: machine.run("ls", "/dev/shm/raas-b89c1af5").split() == ["live"], "the segment to be removed")
+    assert machine.run("docker", "ps", "--all", "--quiet") == ""
+    owners = machine.run("sh", "-c", "stat -c '%G %a' /var/lib/raas/db/*").splitlines()
+    assert set(owners) == {"raas 660"}
 
 
 def _left(machine: Machine) -> dict[str, object]:
@@ -181,7 +202,7 @@ def test_ten_stops_and_starts_leak_nothing(machine: Machine) -> None:
     descriptors = len(machine.run("ls", "/proc/1/fd").split())
     for _ in range(10):
         machine.run("systemctl", "stop", "raas.target")
-        assert machine.processes() == [], "a stopped appliance has no processes"
+        machine.until(lambda: machine.processes() == [], "all processes to end")
         machine.run("systemctl", "start", "raas.target")
     wait_for_loop()
     deadline_s = time.monotonic() + 20.0
