@@ -22,23 +22,25 @@ from typing import IO, Final
 
 import msgspec
 
-from appliance import attempt, cell, collecting, durable, engine, intake, jobs, lease, recovery, results
 from appliance import config as configuration
-from appliance.attempt import NotStarted, Tools
-from appliance.cell import Cells, Limits, Spec
+from appliance import durable, engine, jobs
 from appliance.config import Config
-from appliance.docker_cell import DockerCells
 from appliance.errors import EngineError, InUse, RaasError
+from appliance.intake import preparing
 from appliance.jobs import Reason, State
 from appliance.notify import Notifier
 from appliance.paths import Paths
-from appliance.preparation import Prepare
 from appliance.realtime.cores import keep_off_loop_core, loop_core
-from appliance.record import Record
+from appliance.running import attempt, cell, collecting, lease, recovery, results
+from appliance.running.attempt import NotStarted, Tools
+from appliance.running.cell import Cells, Limits, Spec
+from appliance.running.docker_cell import DockerCells
+from appliance.running.preparation import Prepare
+from appliance.running.record import Record
+from appliance.running.verdict import Cause
+from appliance.running.waiting_room import Setting, WaitingRoom
 from appliance.shapes import Report
 from appliance.store import Job, Store
-from appliance.verdict import Cause
-from appliance.waiting_room import Setting, WaitingRoom
 from gym_raas import parameters
 from image_build import job_image
 
@@ -262,8 +264,8 @@ def _parts(
     told.parent.mkdir(parents=True, exist_ok=True)
     durable.write(told, msgspec.json.encode(packages), sync=False)
 
-    def prepare(job: Job, cancelled: Callable[[], bool]) -> intake.Prepared:
-        return intake.prepare(job, paths, config, packages, cancelled)
+    def prepare(job: Job, cancelled: Callable[[], bool]) -> preparing.Prepared:
+        return preparing.prepare(job, paths, config, packages, cancelled)
 
     host = config.sandbox.docker_host or engine.docker_host(os.environ)
     setting = results.Setting(robot.name, robot_file, config.robot.link, version("raas-appliance"), config.job.limit_s)

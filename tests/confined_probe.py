@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from appliance import confined
+from appliance.intake import confined
 
 
 def _attempt(action: Callable[[], object]) -> str:

@@ -10,8 +10,8 @@ import os
 import sys
 from pathlib import Path
 
-from appliance import isolation
 from appliance.errors import RaasError
+from appliance.intake import isolation
 from appliance.store import Job
 from tests.submissions import RUN, Bench, zip_of
 

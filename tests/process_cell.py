@@ -8,9 +8,9 @@ import subprocess
 import sys
 import tempfile
 
-from appliance.cell import Exit, Spec
 from appliance.errors import EngineError
-from appliance.output import Capture
+from appliance.running.cell import Exit, Spec
+from appliance.running.output import Capture
 
 
 class ProcessCell:

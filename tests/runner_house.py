@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from appliance import results, ulid
+from appliance import ulid
 from appliance.config import Config, JobSection, RealtimeSection, StorageSection
-from appliance.intake import Prepared
+from appliance.intake.preparing import Prepared
 from appliance.jobs import State
 from appliance.notify import Notifier
 from appliance.paths import Paths
 from appliance.runner import Parts, Runner
+from appliance.running import results
 from appliance.shapes import Report
 from appliance.store import Job, NewJob, Store
 from gym_raas.parameters import PACKAGED

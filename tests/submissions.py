@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from appliance import intake
 from appliance.config import Config, FetchSection
 from appliance.errors import BadSource
+from appliance.intake import preparing
 from appliance.paths import Paths
 from appliance.store import Job, NewJob, Store
 from tests import host_watch
@@ -44,9 +44,9 @@ class Bench:
         self.paths.upload(job.id).write_bytes(content)
         return job
 
-    def prepare(self, job: Job, cancelled: Callable[[], bool] = lambda: False) -> intake.Prepared:
+    def prepare(self, job: Job, cancelled: Callable[[], bool] = lambda: False) -> preparing.Prepared:
         """Prepare a job's source."""
-        return intake.prepare(job, self.paths, self.config, self.packages, cancelled)
+        return preparing.prepare(job, self.paths, self.config, self.packages, cancelled)
 
     def files(self, job: Job) -> dict[str, str]:
         """What the prepared source holds: path and text."""

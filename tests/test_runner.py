@@ -10,7 +10,7 @@ import pytest
 
 from appliance import facts
 from appliance.errors import BadSource, Cancelled, IsolationError
-from appliance.intake import Prepared
+from appliance.intake.preparing import Prepared
 from appliance.jobs import Reason, State
 from appliance.realtime.control import Arm, Disarm, Settle, Start, Stop
 from appliance.store import Job

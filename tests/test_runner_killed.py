@@ -16,12 +16,13 @@ import docker
 import msgspec
 import pytest
 
-from appliance import cell, ulid
+from appliance import ulid
 from appliance.engine import docker_host, ensure_engine
 from appliance.errors import RobotError
 from appliance.jobs import State
 from appliance.paths import Paths
 from appliance.realtime.control import GuardClient, Reply, Resume, Status
+from appliance.running import cell
 from appliance.shapes import Report
 from appliance.store import NewJob, Store
 from image_build.job_image import ensure_job_image

@@ -19,7 +19,7 @@ from pathlib import Path  # noqa: E402
 import gevent  # noqa: E402
 from gevent.event import Event  # noqa: E402
 
-from appliance import config as configuration# noqa: E402
+from appliance import config as configuration  # noqa: E402
 from appliance.errors import ConfigError, InUse, RaasError  # noqa: E402
 from appliance.notify import Notifier  # noqa: E402
 from appliance.paths import Paths  # noqa: E402

@@ -8,10 +8,10 @@ from typing import Final
 
 import msgspec
 
-from appliance.intake import git_url
 from appliance import ulid
 from appliance.config import Config
 from appliance.errors import BadSource
+from appliance.intake import git_url
 from appliance.shapes import SubmitGit
 from appliance.store import Job, NewJob
 from appliance.webui import identity

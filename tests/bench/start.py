@@ -15,10 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-from appliance import cell
-from appliance.cell import Limits, Spec
 from appliance.config import Config
 from appliance.realtime.cores import loop_core
+from appliance.running import cell
+from appliance.running.cell import Limits, Spec
 from appliance.shapes import Report
 from image_build import job_image
 from tests.appliance_process import Appliance, running_appliance

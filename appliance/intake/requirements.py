@@ -1,0 +1,152 @@
+"""Does the job image hold what a repository's `requirements.txt` asks for? Pure, apart from reading that one file.
+
+Names and versions are compared with the list of packages that the job image carries; nothing is installed. What can't
+be compared (URLs, other files, pip's options that change where packages come from) is refused with its line.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from packaging.markers import UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from appliance.errors import BadSource
+from appliance.intake.tree import plain
+
+NAME: Final = "requirements.txt"
+_MAX_BYTES: Final = 64 << 10
+_SHOWN: Final = 10
+_OWN: Final = "gym-raas"  # what every image carries beyond its list
+# Where pip looks changes nothing about what is needed.
+_IGNORED_OPTIONS: Final = (
+    "--index-url",
+    "-i",
+    "--extra-index-url",
+    "--trusted-host",
+    "--prefer-binary",
+    "--no-cache-dir",
+)
+_MARKERS: Final = {
+    "python_version": "3.11",
+    "python_full_version": "3.11.2",
+    "implementation_name": "cpython",
+    "implementation_version": "3.11.2",
+    "platform_python_implementation": "CPython",
+    "os_name": "posix",
+    "sys_platform": "linux",
+    "platform_system": "Linux",
+    "platform_release": "",
+    "platform_version": "",
+    "extra": "",
+}
+
+
+def check(path: Path, packages: Mapping[str, str]) -> None:
+    """Check the file at `path`, if there is one, against `packages` (name to version). Raises BadSource."""
+    if not path.exists():
+        return
+    if path.is_dir() or path.stat().st_size > _MAX_BYTES:
+        raise BadSource(f"{NAME} is no file of at most {_MAX_BYTES >> 10} KiB. List what run.py imports, one a line.")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadSource(f"{NAME} is not UTF-8 text. Save it as UTF-8.") from error
+    missing = unmet(text, packages)
+    if missing:
+        has = ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
+        raise BadSource(
+            f"{NAME} asks for what the job image doesn't have: {', '.join(missing[:_SHOWN])}"
+            f"{', …' if len(missing) > _SHOWN else ''}. The image has {has}. Loosen the versions, or put pure Python "
+            "packages beside run.py and take their lines out."
+        )
+
+
+def unmet(text: str, packages: Mapping[str, str]) -> list[str]:
+    r"""The requirements in `text` that `packages` doesn't satisfy, each with what there is. Raises BadSource for a bad line.
+
+    >>> unmet("numpy>=1.20\ntorch", {"numpy": "1.26.4"})
+    ['torch']
+    """
+    here = {canonicalize_name(name): version for name, version in packages.items()}
+    missing = []
+    for number, line in _lines(text):
+        wanted = _parse(number, line)
+        if wanted is None or not _applies(wanted, number, line):
+            continue
+        name = canonicalize_name(wanted.name)
+        if name == _OWN and name not in here:
+            continue
+        if name not in here:
+            missing.append(_shown(wanted))
+        elif not _satisfies(wanted, here[name]):
+            missing.append(f"{_shown(wanted)} (there is {here[name]})")
+    return missing
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    """Logical lines with their numbers: continued lines joined, comments and blanks gone (as pip reads them)."""
+    logical: list[tuple[int, str]] = []
+    begun, joined = 0, ""
+    for number, line in enumerate([*text.splitlines(), ""], start=1):
+        begun = begun or number
+        if line.endswith("\\") and not line.lstrip().startswith("#"):
+            joined += line[:-1]
+            continue
+        whole = f" {joined}{line}".partition(" #")[0].strip()
+        if whole:
+            logical.append((begun, whole))
+        begun, joined = 0, ""
+    return logical
+
+
+def _parse(number: int, line: str) -> Requirement | None:
+    where = f"{NAME}, line {number}"
+    if line.startswith(_IGNORED_OPTIONS):
+        return None
+    if line.startswith(("-r", "--requirement", "-c", "--constraint")):
+        raise BadSource(f"{where}: other files are not read. Put all requirements into {NAME} itself.")
+    if line.startswith("-"):
+        raise BadSource(
+            f"{where}: the option “{plain(line, 60)}” can't be followed here. Take it out, or put the package beside run.py."
+        )
+    try:
+        requirement = Requirement(line.partition(" --hash")[0].strip())
+    except InvalidRequirement as error:
+        raise BadSource(
+            f"{where}: “{plain(line, 80)}” is no requirement ({plain(str(error).splitlines()[0], 120)}). "
+            "Write a name and versions, such as numpy>=1.24; URLs and folders can't be installed here."
+        ) from error
+    if requirement.url:
+        raise BadSource(
+            f"{where}: {requirement.name} comes from a URL, and nothing is installed here. Put it beside run.py."
+        )
+    return requirement
+
+
+def _applies(requirement: Requirement, number: int, line: str) -> bool:
+    """Whether the requirement's marker is true in the job image."""
+    if requirement.marker is None:
+        return True
+    try:
+        return requirement.marker.evaluate({**_MARKERS, "platform_machine": platform.machine()})
+    except (UndefinedEnvironmentName, InvalidVersion) as error:
+        raise BadSource(
+            f"{NAME}, line {number}: the condition in “{plain(line, 80)}” can't be decided ({plain(str(error), 120)})."
+        ) from error
+
+
+def _satisfies(requirement: Requirement, version: str) -> bool:
+    try:
+        return requirement.specifier.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return not requirement.specifier
+
+
+def _shown(requirement: Requirement) -> str:
+    return plain(f"{requirement.name}{requirement.specifier}", 80)

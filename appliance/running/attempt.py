@@ -1,0 +1,255 @@
+"""How is a prepared job run once? Settle and create the cell side by side, arm, start, watch, end, judge.
+
+The order is the safety: nothing is armed before the cell exists, the lease runs from arming on, and whatever ends the
+attempt, the motor goes off first. What goes wrong before run.py begins costs the job nothing (`NotStarted`).
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from appliance.config import Config
+from appliance.errors import EngineError, RobotError
+from appliance.jobs import Reason
+from appliance.paths import Paths
+from appliance.realtime.control import Arm, Reply
+from appliance.running import lease, output, record, results
+from appliance.running.cell import Cell, Exit, Spec
+from appliance.running.lease import Session
+from appliance.running.output import Capture
+from appliance.running.record import Record
+from appliance.running.verdict import Cause, Evidence, SessionEnd, judge
+from appliance.store import Job
+
+#: How often the submitter's wish and the session are looked at; the end of run.py is seen at once.
+WATCH_S: Final = 0.02
+_SETTLE_WATCH_S: Final = 0.002
+#: Causes that leave run.py time to tidy up.
+_POLITE: Final = frozenset({Cause.DEADLINE, Cause.CANCEL})
+
+
+class NotStarted(Exception):
+    """run.py has not begun, so the job keeps its attempt; why, for the queue."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What an attempt works with.
+
+    make_spec: the cell's specification for a job and a session. make_cell: creates it, given the capture of its output.
+    watch: called every WATCH_S; a Cause ends the attempt. started: called with the wall-clock time before run.py begins.
+    """
+
+    paths: Paths
+    config: Config
+    robot_file: Path
+    make_spec: Callable[[Job, str], Spec]
+    make_cell: Callable[[Spec, Capture], Cell]
+    watch: Callable[[], Cause | None]
+    started: Callable[[float], None]
+
+
+def perform(job: Job, tools: Tools) -> Record:
+    """Run a job that waits for the robot; returns its record with the verdict, saved. Raises NotStarted.
+
+    The cell is gone and the robot disarmed when this returns or raises.
+    """
+    attempt = _Attempt(job, tools)
+    try:
+        attempt.make_ready()
+        begun = attempt.begin()
+        end = attempt.drive()
+        judged = attempt.judged(begun, end)
+    except NotStarted:
+        attempt.clean_up()
+        shutil.rmtree(attempt.folder)
+        raise
+    except BaseException:
+        attempt.clean_up()
+        raise
+    record.save(tools.paths, job.id, judged, sync=True)
+    attempt.clean_up()
+    return judged
+
+
+@dataclass(frozen=True)
+class _End:
+    cause: Cause
+    exit: Exit | None
+    session: SessionEnd
+    at_s: float
+
+
+class _Attempt:
+    """One attempt while it lasts, and everything that must be undone after it."""
+
+    def __init__(self, job: Job, tools: Tools) -> None:
+        self.folder = tools.paths.attempt(job.id, job.attempt)
+        self._job, self._tools = job, tools
+        self._session = f"{secrets.randbits(64) or 1:016x}"
+        self._mount = tools.paths.session(int(self._session, 16))
+        self._cell: Cell | None = None
+        self._armed: Session | None = None
+        self._settle_s = 0.0
+        self._make_folders()
+        self._capture = Capture(self.folder / results.OUTPUT, tools.config.job.output_kb << 10)
+
+    def _make_folders(self) -> None:
+        if self.folder.exists():  # left over from a try that was cut short
+            if (self.folder / results.REPORT).exists():
+                raise FileExistsError(f"{self.folder} is complete and never changes")
+            shutil.rmtree(self.folder)
+        self.folder.mkdir(parents=True)
+        shutil.copyfile(self._tools.robot_file, self.folder / results.ROBOT)
+
+    def make_ready(self) -> None:
+        """The cell is created while the pendulum settles; then the robot is armed. Raises NotStarted."""
+        control, config = self._tools.paths.control("runner"), self._tools.config
+        settling = _Settling(control, config.realtime.settle_timeout_s)
+        try:
+            self._cell = self._tools.make_cell(self._tools.make_spec(self._job, self._session), self._capture)
+            self._settle_s = self._settled(settling).settle_s
+            arm = Arm(self._session, self._job.id, config.job.limit_s, config.sandbox.uid)
+            self._armed = Session(control, arm, config.realtime.lease_s)
+        except EngineError as error:
+            raise NotStarted(Reason.ENGINE_UNAVAILABLE, str(error)) from error
+        except RobotError as error:
+            raise NotStarted(Reason.ROBOT_UNAVAILABLE, str(error)) from error
+
+    def _settled(self, settling: _Settling) -> Reply:
+        while not settling.done.wait(_SETTLE_WATCH_S):
+            wish = self._tools.watch()
+            if wish is not None:
+                raise NotStarted(Reason.BY_USER if wish is Cause.CANCEL else Reason.NONE)
+        return settling.result()
+
+    def begin(self) -> Record:
+        """Let run.py begin, and the session's clock with it. Raises NotStarted."""
+        assert self._cell is not None
+        begun = Record(
+            session=self._session, attempt=self._job.attempt, settle_s=self._settle_s, started_at=time.time()
+        )
+        record.save(self._tools.paths, self._job.id, begun, sync=False)
+        self._tools.started(begun.started_at or 0.0)
+        try:
+            self._cell.start()
+        except EngineError as error:
+            raise NotStarted(Reason.ENGINE_UNAVAILABLE, str(error)) from error
+        return begun
+
+    def drive(self) -> _End:
+        """Watch until something ends the attempt; then motor off first, and the cell after it."""
+        assert self._armed is not None
+        try:
+            self._armed.start()
+            cause = self._watch(time.monotonic() + self._tools.config.job.limit_s)
+        except RobotError:
+            cause = Cause.SESSION
+        session, self._armed = self._armed.end(), None
+        at_s = time.time()
+        if session.ending == "deadline" and cause is Cause.SESSION:
+            cause = Cause.DEADLINE
+        return _End(cause, self._exit(cause), session, at_s)
+
+    def _watch(self, deadline_s: float) -> Cause:
+        assert self._cell is not None
+        assert self._armed is not None
+        try:
+            while not self._cell.wait(WATCH_S):
+                if self._armed.over.is_set():
+                    return Cause.SESSION
+                if time.monotonic() >= deadline_s:
+                    return Cause.DEADLINE
+                wish = self._tools.watch()
+                if wish is not None:
+                    return wish
+        except EngineError:
+            return Cause.ENGINE
+        return Cause.EXITED
+
+    def _exit(self, cause: Cause) -> Exit | None:
+        """End run.py if it hasn't ended, and say how it did; None if the engine doesn't."""
+        assert self._cell is not None
+        try:
+            if cause in _POLITE:
+                self._cell.terminate()
+                self._wait_politely(time.monotonic() + self._tools.config.job.grace_s)
+            if cause is not Cause.EXITED:
+                self._cell.kill()
+            return self._cell.finish()
+        except EngineError:
+            return None
+
+    def _wait_politely(self, until_s: float) -> None:
+        assert self._cell is not None
+        while not self._cell.wait(WATCH_S) and time.monotonic() < until_s:
+            if self._tools.watch() is Cause.SHUTDOWN:
+                return
+
+    def judged(self, begun: Record, end: _End) -> Record:
+        """The record with everything that is known at the end."""
+        printed = self._capture.finish()
+        config = self._tools.config.job
+        last_line = output.last_line(self.folder / results.OUTPUT)
+        verdict = judge(Evidence(end.cause, end.exit, end.session, last_line, config.limit_s, config.memory_mb))
+        return Record(
+            session=begun.session,
+            attempt=begun.attempt,
+            settle_s=begun.settle_s,
+            started_at=begun.started_at,
+            ended_at=end.at_s,
+            state=verdict.state,
+            reason=verdict.reason,
+            detail=verdict.detail,
+            exit_code=end.exit.code if end.exit else None,
+            out_of_memory=end.exit.out_of_memory if end.exit else False,
+            output_bytes=printed.total_bytes,
+            output_dropped_bytes=printed.dropped_bytes,
+        )
+
+    def clean_up(self) -> None:
+        """Motor off, cell gone, folder of the session gone. Never raises: what an absent engine keeps is swept later."""
+        if self._armed is not None:
+            self._armed.end()
+        if self._cell is not None:
+            try:
+                self._cell.remove()
+            except EngineError:
+                pass  # swept before the next attempt arms anything
+        self._capture.close()
+        shutil.rmtree(self._mount, ignore_errors=True)
+
+
+class _Settling:
+    """Settling in a thread of its own, which nobody has to wait for."""
+
+    def __init__(self, control: Path, timeout_s: float) -> None:
+        self.done = threading.Event()
+        self._reply: Reply | None = None
+        self._error: RobotError | None = None
+        threading.Thread(target=self._run, args=(control, timeout_s), name="settle", daemon=True).start()
+
+    def _run(self, control: Path, timeout_s: float) -> None:
+        try:
+            self._reply = lease.settle(control, timeout_s)
+        except RobotError as error:
+            self._error = error
+        finally:
+            self.done.set()
+
+    def result(self) -> Reply:
+        """The guard's reply. Raises RobotError."""
+        if self._error is not None:
+            raise self._error
+        return self._reply or Reply()

@@ -1,0 +1,217 @@
+"""How is a cell made of a Docker container? Created, attached, started, signalled, judged and removed.
+
+Whatever the engine or the connection to it raises becomes an EngineError that says what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import docker
+import docker.errors
+import requests.exceptions
+from docker.types import LogConfig, Mount, Ulimit
+
+from appliance import engine
+from appliance.errors import EngineError
+from appliance.running import cell
+from appliance.running.attach import Reader
+from appliance.running.cell import Cell, Exit, Spec
+from appliance.running.output import Capture
+
+_DRAIN_S: Final = 5.0
+_EXIT_CODE_S: Final = 10
+_ABSENT: Final = "Docker Engine doesn't answer; is it running? `systemctl status docker` tells."
+
+
+class DockerCell:
+    """One container, created but not started. `remove()` it in any case."""
+
+    def __init__(self, client: docker.DockerClient, spec: Spec, capture: Capture) -> None:
+        """Create the container and attach to it. Raises EngineError; nothing is left behind then."""
+        self._api = client.api
+        self._reader: Reader | None = None
+        self._process: int | None = None  # a pidfd of the first process, -1 if none is to be had
+        with engine_errors(f"the job's cell ({spec.image})"):
+            self._id: str = self._api.create_container(**_arguments(self._api, spec))["Id"]
+        try:
+            with engine_errors("the job's output"):
+                self._reader = Reader(self._attach(), capture)
+        except EngineError:
+            self.remove()
+            raise
+
+    def start(self) -> None:
+        """Let run.py begin."""
+        with engine_errors("the job's start"):
+            self._api.start(self._id)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether run.py has ended within the time.
+
+        The first process's pidfd tells 2 ms after its end, the end of the output stream 40 ms after, and the engine 50.
+        """
+        assert self._reader is not None
+        if self._process is None:
+            self._process = self._open_process()
+        if self._process < 0:
+            return self._reader.ended.wait(timeout_s)
+        poll = select.poll()
+        poll.register(self._process, select.POLLIN)
+        return bool(poll.poll(timeout_s * 1000.0)) or self._reader.ended.is_set()
+
+    def terminate(self) -> None:
+        """SIGTERM to the init, which hands it on to all of the job's first process group."""
+        self._signal("SIGTERM")
+
+    def kill(self) -> None:
+        """SIGKILL to everything in the container."""
+        self._signal("SIGKILL")
+
+    def finish(self) -> Exit:
+        """How run.py ended; takes in the last of its output first."""
+        if self._reader is not None:
+            self._reader.finish(_DRAIN_S)
+        with engine_errors("the job's end"):
+            code = self._api.wait(self._id, timeout=_EXIT_CODE_S)["StatusCode"]
+            state = self._api.inspect_container(self._id)["State"]
+        return Exit(int(code), bool(state["OOMKilled"]))
+
+    def remove(self) -> None:
+        """Kill it if need be and remove it with everything that it wrote."""
+        if self._reader is not None:
+            self._reader.close()
+        if self._process is not None and self._process >= 0:
+            os.close(self._process)
+        self._process = -1
+        with engine_errors("the removal of a job's cell"), contextlib.suppress(docker.errors.NotFound):
+            self._api.remove_container(self._id, force=True, v=True)
+
+    def _attach(self) -> socket.socket:
+        parameters = {"stdout": 1, "stderr": 1, "stream": 1, "stdin": 0, "logs": 0}
+        stream = self._api.attach_socket(self._id, params=parameters)
+        # The library hands out a file-like wrapper; its socket is ours to close. Nothing has been read ahead, as the
+        # container hasn't started.
+        duplicate = socket.socket(fileno=socket.dup(stream.fileno()))
+        duplicate.settimeout(None)
+        stream.close()
+        return duplicate
+
+    def _open_process(self) -> int:
+        """A pidfd of the container's first process; -1 if it has ended, or the engine runs in other namespaces."""
+        with engine_errors("the job's process"):
+            pid = self._api.inspect_container(self._id)["State"]["Pid"]
+        try:
+            process = os.pidfd_open(pid)  # an ended container's number is 0, which is an error too
+        except OSError:
+            return -1
+        try:
+            # The number may mean another process here, or by now; the control group names the container.
+            is_ours = self._id in Path(f"/proc/{pid}/cgroup").read_text()
+        except OSError:
+            is_ours = False
+        if not is_ours:
+            os.close(process)
+            return -1
+        return process
+
+    def _signal(self, name: str) -> None:
+        with engine_errors("a signal to the job"):
+            try:
+                self._api.kill(self._id, name)
+            except docker.errors.APIError as error:
+                if error.status_code not in {404, 409}:  # gone, or not running any more
+                    raise
+
+
+class DockerCells:
+    """Makes containers for the appliance `tag` on the engine at `host`, which may come and go."""
+
+    def __init__(self, host: str, tag: str) -> None:
+        self._host, self._tag = host, tag
+        self._client: docker.DockerClient | None = None
+
+    def problem(self) -> str:
+        """Why no cell can be made now; asks the engine."""
+        try:
+            self._connected().api.ping()
+        except EngineError as error:
+            return str(error)
+        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError):
+            self.close()
+            return _ABSENT
+        return ""
+
+    def create(self, spec: Spec, capture: Capture) -> Cell:
+        """A new container; whatever an earlier one left is removed before."""
+        self.sweep()
+        return DockerCell(self._connected(), spec, capture)
+
+    def sweep(self) -> int:
+        """Remove all containers of this appliance, running or not."""
+        api = self._connected().api
+        with engine_errors("left-over cells"):
+            left = api.containers(all=True, quiet=True, filters={"label": f"{cell.LABEL}={self._tag}"})
+            for container in left:
+                with contextlib.suppress(docker.errors.NotFound):
+                    api.remove_container(container["Id"], force=True, v=True)
+        return len(left)
+
+    def close(self) -> None:
+        """Close the connection; the next call makes a new one."""
+        if self._client is not None:
+            self._client.close()
+        self._client = None
+
+    def _connected(self) -> docker.DockerClient:
+        if self._client is None:
+            self._client = engine.connect(self._host)
+        if self._client is None:
+            raise EngineError(_ABSENT)
+        return self._client
+
+
+@contextlib.contextmanager
+def engine_errors(what: str) -> Iterator[None]:
+    """Turn the errors of the Docker library and its connection into EngineError; `what` failed."""
+    try:
+        yield
+    except docker.errors.ImageNotFound as error:
+        raise EngineError(f"Docker Engine lacks an image for {what}. Build it with `make job-image`.") from error
+    except docker.errors.APIError as error:
+        raise EngineError(f"Docker Engine refused {what}: {error.explanation or error}") from error
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+        raise EngineError(
+            f"Docker Engine doesn't answer ({what}). Is it running? `systemctl status docker` tells."
+        ) from error
+
+
+def _arguments(api: docker.APIClient, spec: Spec) -> dict[str, Any]:
+    """The arguments of `create_container`."""
+    settings = cell.host_config(spec)
+    settings["log_config"] = LogConfig(type=settings["log_config"]["Type"], config={})
+    settings["ulimits"] = [Ulimit(name=name, soft=value, hard=value) for name, value in cell.ulimits(spec).items()]
+    settings["mounts"] = [
+        Mount(target, str(path), type="bind", read_only=True, propagation="rprivate")
+        for target, path in cell.mounts(spec).items()
+    ]
+    # Docker checks the source of a mount when the container is created, that of a bind when it is started.
+    settings["binds"] = [f"{path}:{target}:ro" for target, path in cell.late_mounts(spec).items()]
+    return {
+        "image": spec.image,
+        "command": list(cell.COMMAND),
+        "name": spec.name,
+        "hostname": "cell",
+        "user": f"{spec.limits.uid}:{spec.limits.uid}",
+        "working_dir": cell.WORK_DIR,
+        "labels": spec.labels,
+        "environment": {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp"},  # noqa: S108
+        "network_disabled": True,
+        "host_config": api.create_host_config(**settings),
+    }
