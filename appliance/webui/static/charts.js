@@ -3,14 +3,19 @@
 import { degrees } from "./motion.js";
 
 const WINDOW_S = 20;
+const HEARTBEAT_S = 2.5; // a robot at rest is told once a second
 const LIMITS = { angle: [-180, 180], speed: [-20, 20], action: [-2.2, 2.2] };
 const SPLITS = { angle: [-180, -90, 0, 90, 180], speed: [-20, -10, 0, 10, 20], action: [-2, 0, 2] };
 const scheme = matchMedia("(prefers-color-scheme: dark)");
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-/** Columns for one line; an angle that jumps across ±180° leaves a gap. */
-function column(times, values, wraps) {
+/** Columns for one line; an angle that jumps across ±180° leaves a gap. A value holds until `end`. */
+function column(times, values, wraps, end = 0) {
+  if (end > times.at(-1)) {
+    times = [...times, end];
+    values = [...values, values.at(-1)];
+  }
   if (!wraps) return [times, values];
   const xs = [], ys = [];
   for (let index = 0; index < times.length; index++) {
@@ -134,7 +139,10 @@ export class Strips {
 
   draw(now) {
     this.now = now;
-    for (const [name, plot] of this.group.plots) plot.setData(column(this.times, this.values[name], name === "angle"));
+    const heard = (this.times.at(-1) ?? -Infinity) > now - HEARTBEAT_S;
+    for (const [name, plot] of this.group.plots) {
+      plot.setData(column(this.times, this.values[name], name === "angle", heard ? now : 0));
+    }
   }
 }
 
