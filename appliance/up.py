@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -97,7 +98,15 @@ def _serve(setting: _Setting, supervisor: Supervisor, *, sample: bool) -> None:
             with _signals_ignored():
                 setting.console.print("\n[dim]stopping ...[/]")
                 supervisor.stop()
-                paths.address.unlink(missing_ok=True)
+                _tidy(paths)
+
+
+def _tidy(paths: Paths) -> None:
+    """Remove what only running processes need. Records of a session that nobody has collected yet stay."""
+    shutil.rmtree(paths.runtime, ignore_errors=True)
+    paths.live_ring.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        paths.shm.rmdir()
 
 
 def _start_all(setting: _Setting, supervisor: Supervisor, *, sample: bool) -> None:

@@ -119,6 +119,8 @@ def running_appliance(
             yield appliance
             appliance.stop()
             assert processes_of(runtime) == []
+            assert not paths.runtime.exists()
+            assert not paths.shm.exists()
         finally:
             if process.poll() is None:
                 process.terminate()
