@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from appliance.errors import ConfigError
-from appliance.webui.gatekeeper import require_loopback
+from appliance.webui.gatekeeper import check_host, is_loopback
+from appliance.webui.web import Refusal
 from tests.webui.conftest import set_stage
 from tests.webui.http_calls import call
 from tests.webui.stage import Stage, WebProcess
@@ -84,22 +84,26 @@ def test_every_answer_forbids_inline_scripts_and_framing(shared: Shared, path: s
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.5", "::", "10.0.0.1", "example.org", "", "127.0.0.1; rm"])
-def test_an_address_that_others_can_reach_is_refused(address: str) -> None:
-    with pytest.raises(ConfigError, match=r"web\.address.*no owner login"):
-        require_loopback(address)
+def test_addresses_that_others_can_reach_are_known(address: str) -> None:
+    assert not is_loopback(address)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
-def test_loopback_addresses_are_taken(address: str) -> None:
-    require_loopback(address)
+def test_loopback_addresses_are_known(address: str) -> None:
+    assert is_loopback(address)
 
 
-def test_the_process_refuses_a_public_address_with_an_exit_code() -> None:
-    with (
-        set_stage("web: {address: 0.0.0.0}\n") as stage,
-        pytest.raises(RuntimeError, match=r"ended with 2: raas-webui: web\.address"),
-    ):
-        stage.serve()
+@pytest.mark.parametrize("host", ["192.168.1.5:8080", "[fe80::1]:80", "10.0.0.1"])
+def test_a_page_for_other_machines_answers_to_any_ip_address(host: str) -> None:
+    check_host(host, frozenset(), literals=True)
+    with pytest.raises(Refusal):
+        check_host(host, frozenset(), literals=False)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "192.168.1.5.nip.io", "", "1.2.3", "0x7f000001", "[::1"])
+def test_and_to_no_name_that_it_does_not_have(host: str) -> None:
+    with pytest.raises(Refusal):
+        check_host(host, frozenset(), literals=True)
 
 
 def test_a_taken_port_is_said_with_an_exit_code(stage: Stage, web: WebProcess) -> None:
