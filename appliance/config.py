@@ -83,6 +83,9 @@ class WebSection(Section, frozen=True):
 
     address: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="port; 0: a free one")] = 8080
+    submit: Annotated[
+        Literal["anyone", "token"], Meta(description="who may submit jobs: anyone, or people with a token")
+    ] = "anyone"
     hosts: Annotated[tuple[str, ...], Meta(description="further Host names the page answers to")] = ()
 
 

@@ -62,6 +62,11 @@ class Paths:
         return self.data / "estop" / "latched"
 
     @property
+    def identity(self) -> Path:
+        """The owner's password, tokens and setup code; read and written by the web UI only."""
+        return self.data / "identity"
+
+    @property
     def inbox(self) -> Path:
         """Uploaded archives, one file per job, named by the job's id; written by the web UI."""
         return self.data / "inbox"

@@ -24,7 +24,6 @@ from appliance.errors import ConfigError, InUse, RaasError  # noqa: E402
 from appliance.notify import Notifier  # noqa: E402
 from appliance.paths import Paths  # noqa: E402
 from appliance.webui import app, pulse, server  # noqa: E402
-from appliance.webui.gatekeeper import require_loopback  # noqa: E402
 
 EXIT_CODES = {ConfigError: 2, InUse: 3}
 
@@ -43,7 +42,6 @@ def main(arguments: list[str]) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     config = configuration.load(options.config)
-    require_loopback(config.web.address)
     listener = server.listen(config.web.address, config.web.port if options.port is None else options.port)
     application = app.build(config, Paths.of(options.data, options.runtime_root))
     application.watch.start()

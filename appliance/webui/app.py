@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.config import Config
 from appliance.errors import NotFound
+from appliance.identity.ownership import Ownership
 from appliance.paths import Paths
 from appliance.store import Store
 from appliance.webui.board import Board
+from appliance.webui.doorkeeper import Doorkeeper
 from appliance.webui.errors_shown import ErrorsShown
 from appliance.webui.event_routes import EventRoutes
-from appliance.webui.gatekeeper import Gatekeeper
+from appliance.webui.gatekeeper import Gatekeeper, is_loopback
 from appliance.webui.health import Doctor
 from appliance.webui.hub import Hub
+from appliance.webui.identity_routes import IdentityRoutes, announce
 from appliance.webui.job_files import Disk
 from appliance.webui.job_routes import JobRoutes
 from appliance.webui.job_views import Lens
@@ -30,6 +35,7 @@ from appliance.webui.web import Site, Templates, WsgiApp
 
 TEMPLATES = Path(__file__).with_name("templates")
 _MIB = 2**20
+_LOG = logging.getLogger("webui")
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,20 @@ def build(config: Config, paths: Paths) -> Application:
     JobRoutes(store, counter, disk, lens).install(site)
     EventRoutes(hub, board, store, lens).install(site)
     Pages(config, paths, templates, board, store, counter, disk, robot, lens).install(site)
-    return Application(Gatekeeper(site, (config.web.address, *config.web.hosts)), Watch(board, hub, store, lens))
+    ownership = Ownership(paths.identity)
+    IdentityRoutes(ownership, templates, board, time.time).install(site)
+    return Application(_guarded(config, ownership, site), Watch(board, hub, store, lens))
+
+
+def _guarded(config: Config, ownership: Ownership, site: Site) -> WsgiApp:
+    """The site behind its doors: who may do what, and before that, under which names it is reached."""
+    is_local = is_loopback(config.web.address)
+    at_home = is_local and config.robot.link == "twin"
+    if not ownership.is_claimed and not at_home:
+        announce(ownership, _LOG.warning)
+    doorkeeper = Doorkeeper(site, ownership, at_home, config.web.submit == "anyone", time.time)
+    own_names = () if is_local else (socket.gethostname(), f"{socket.gethostname()}.local")
+    return Gatekeeper(doorkeeper, (config.web.address, *own_names, *config.web.hosts), literals=not is_local)
 
 
 def _exists(rows: Store, job_id: str) -> bool:

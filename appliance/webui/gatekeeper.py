@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from appliance.errors import ConfigError
 from appliance.shapes import Problem
 from appliance.webui.web import JSON, Environ, Refusal, StartResponse, WsgiApp, encode_json
 
@@ -33,17 +32,21 @@ SECURITY_HEADERS: Final = (
 )
 
 
-def require_loopback(address: str) -> None:
-    """Refuse to listen where others could reach the page before the owner can log in. Raises ConfigError."""
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches a page at this address."""
     try:
-        is_loopback = address == "localhost" or ipaddress.ip_address(address).is_loopback
+        return address == "localhost" or ipaddress.ip_address(address).is_loopback
     except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise ConfigError(
-            f"web.address: {address!r} can be reached from other machines, and this version has no owner login yet."
-            " Use 127.0.0.1, and reach it from elsewhere with `ssh -L 8080:127.0.0.1:8080 THIS-MACHINE`."
-        )
+        return False
+
+
+def is_literal(name: str) -> bool:
+    """Whether a host's name is an IP address: no DNS answer can make a visitor's browser say one."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def host_name(host: str) -> str:
@@ -54,9 +57,9 @@ def host_name(host: str) -> str:
         return ""
 
 
-def check_host(host: str, names: frozenset[str]) -> None:
-    """Raises Refusal (421) unless `host` names this appliance."""
-    if host_name(host) not in names:
+def check_host(host: str, names: frozenset[str], *, literals: bool) -> None:
+    """Raises Refusal (421) unless `host` names this appliance; with `literals`, any IP address does."""
+    if host_name(host) not in names and not (literals and is_literal(host_name(host))):
         raise Refusal(
             421,
             "unknown_host",
@@ -78,10 +81,10 @@ def check_origin(method: str, headers: Mapping[str, str]) -> None:
 
 
 class Gatekeeper:
-    """WSGI middleware that applies these rules to everything behind it."""
+    """WSGI middleware that applies these rules to everything behind it. literals: a page for other machines."""
 
-    def __init__(self, app: WsgiApp, hosts: Iterable[str]) -> None:
-        self._app = app
+    def __init__(self, app: WsgiApp, hosts: Iterable[str], *, literals: bool = False) -> None:
+        self._app, self._literals = app, literals
         self._names = LOOPBACK_NAMES | {name.lower() for name in hosts}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -100,7 +103,7 @@ class Gatekeeper:
             if key in environ
         }
         try:
-            check_host(headers.get("Host", ""), self._names)
+            check_host(headers.get("Host", ""), self._names, literals=self._literals)
             check_origin(environ["REQUEST_METHOD"], headers)
         except Refusal as refusal:
             body = encode_json(Problem(error=refusal.code, message=refusal.message))

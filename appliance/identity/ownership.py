@@ -1,0 +1,151 @@
+"""Who has claimed this appliance? Password, setup code and tokens, in one folder that only the web page's user reads.
+
+An unclaimed appliance makes a setup code; whoever can read it (on the console, in the journal, as root in the file) may set
+the owner's password, once. Without `owner.json` the appliance is unclaimed again: that is how a lost password is mended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from appliance import durable
+from appliance.errors import Conflict, RaasError
+from appliance.identity import passwords
+
+#: No letters or digits that look like others.
+_ALPHABET: Final = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+_CODE_CHARACTERS: Final = 10
+_MAX_TOKENS: Final = 200
+
+Right = Literal["submit", "owner"]
+
+
+class Token(msgspec.Struct, frozen=True):
+    """What is kept of a token: whose it is, what it allows, and its hash."""
+
+    name: str
+    right: Right
+    sha256: str
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    password: str
+    secret: str
+    tokens: tuple[Token, ...] = ()
+
+
+class Denied(RaasError):
+    """A wrong password, code or token."""
+
+
+class Ownership:
+    """The folder's content. One process writes it; every change is durable when the call returns."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read it. Raises RaasError where the owner's file is broken: it is never taken for an unclaimed appliance."""
+        self._folder = folder
+        self._file, self._code_file = folder / "owner.json", folder / "setup-code"
+        self._kept = self._read()
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether there is an owner."""
+        return self._kept is not None
+
+    @property
+    def secret(self) -> bytes:
+        """What sessions are signed with; empty, and of no use, while unclaimed."""
+        return bytes.fromhex(self._kept.secret) if self._kept else b""
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """All tokens that are valid."""
+        return self._kept.tokens if self._kept else ()
+
+    def setup_code(self) -> str:
+        """The code that claims the appliance, made if there is none yet. Raises Conflict when it is claimed."""
+        if self._kept is not None:
+            raise Conflict("This appliance has an owner already.")
+        if not self._code_file.exists():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_CHARACTERS))
+            durable.write(self._code_file, f"{code[:5]}-{code[5:]}\n".encode())
+        return self._code_file.read_text().strip()
+
+    def claim(self, code: str, password: str) -> None:
+        """Become the owner. Raises Denied, BadPassword, Conflict."""
+        if not _same(_plain(code), _plain(self.setup_code())):
+            raise Denied("That isn't the setup code. It stands on the appliance's console and in its journal.")
+        passwords.check(password)
+        self._write(_Kept(passwords.hashed(password), secrets.token_hex(32)))
+        self._code_file.unlink(missing_ok=True)
+
+    def check(self, password: str) -> None:
+        """Raises Denied unless it is the owner's password. Slow on purpose."""
+        if self._kept is None or not passwords.matches(password, self._kept.password):
+            raise Denied("That isn't the owner's password.")
+
+    def change(self, password: str) -> None:
+        """Set another password and end all sessions. Raises BadPassword, Conflict."""
+        kept = self._owner()
+        passwords.check(password)
+        self._write(_Kept(passwords.hashed(password), secrets.token_hex(32), kept.tokens))
+
+    def add_token(self, name: str, right: Right) -> str:
+        """A new token, told this once. Raises Conflict."""
+        kept = self._owner()
+        if any(token.name == name for token in kept.tokens) or len(kept.tokens) >= _MAX_TOKENS:
+            raise Conflict(f"There is a token for {name!r} already, or there are too many. Remove one first.")
+        text = f"raas_{secrets.token_urlsafe(24)}"
+        self._write(msgspec.structs.replace(kept, tokens=(*kept.tokens, Token(name, right, _digest(text)))))
+        return text
+
+    def remove_token(self, name: str) -> None:
+        """End a token. Idempotent."""
+        kept = self._owner()
+        left = tuple(token for token in kept.tokens if token.name != name)
+        self._write(msgspec.structs.replace(kept, tokens=left))
+
+    def token(self, text: str) -> Token | None:
+        """The token that this text is."""
+        digest = _digest(text)
+        return next((token for token in self.tokens if _same(token.sha256, digest)), None)
+
+    def _owner(self) -> _Kept:
+        if self._kept is None:
+            raise Conflict("This appliance has no owner yet. Claim it first.")
+        return self._kept
+
+    def _read(self) -> _Kept | None:
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=_Kept)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as error:
+            raise RaasError(
+                f"{self._file} can't be read ({error}). Restore it; or remove it as root and claim the appliance anew."
+            ) from error
+
+    def _write(self, kept: _Kept) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.write(self._file, msgspec.json.encode(kept))
+        self._kept = kept
+
+
+def _plain(code: str) -> str:
+    return "".join(character for character in code.upper() if character.isalnum())
+
+
+def _digest(text: str) -> str:
+    """Tokens are random and long, so a plain hash keeps them."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())

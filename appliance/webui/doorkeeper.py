@@ -1,0 +1,120 @@
+"""Who may do what over HTTP? One table, applied to every request before any handler sees it.
+
+Reading and stopping: anyone. Submitting: anyone, or people with a token (`web.submit`). Everything else: the owner. An
+appliance that nobody has claimed shows how the robot is, and can be stopped and claimed. A twin on loopback that nobody
+has claimed belongs to whoever sits at the machine.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+
+from appliance.identity import sessions
+from appliance.identity.ownership import Ownership
+from appliance.shapes import Problem
+from appliance.webui.gatekeeper import READING
+from appliance.webui.web import JSON, Environ, Refusal, StartResponse, WsgiApp, encode_json
+
+#: Holds a session, or a token.
+SESSION_COOKIE: Final = "raas_session"
+STOPPING: Final = frozenset({"/stop", "/api/robot/stop"})
+ENTRANCES: Final = frozenset({"/login", "/logout", "/claim"})
+SUBMITTING: Final = frozenset({"/submit", "/api/jobs"})
+#: Reading that isn't for everybody.
+PRIVATE: Final = ("/api/tokens",)
+#: What is shown of an appliance that nobody has claimed.
+STATUS_ONLY: Final = frozenset({"/claim", "/healthz", "/api/robot"})
+
+
+class Role(enum.IntEnum):
+    """What somebody may do; each may do what those before may."""
+
+    VISITOR = 0
+    SUBMITTER = 1
+    OWNER = 2
+
+
+def needed(method: str, path: str) -> Role:
+    """The least role that may make such a request. What isn't named here is the owner's."""
+    if method in READING:
+        return Role.OWNER if path.startswith(PRIVATE) else Role.VISITOR
+    if method == "POST" and (path in STOPPING or path in ENTRANCES):
+        return Role.VISITOR
+    return Role.SUBMITTER if method == "POST" and path in SUBMITTING else Role.OWNER
+
+
+@dataclass(frozen=True)
+class Doorkeeper:
+    """WSGI middleware. at_home: a twin on loopback. anyone_submits: no token is needed. now_s: the wall clock."""
+
+    app: WsgiApp
+    ownership: Ownership
+    at_home: bool
+    anyone_submits: bool
+    now_s: Callable[[], float]
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass on what is allowed; send people to where they can log in, and tell programs why not."""
+        try:
+            self._check(environ)
+        except Refusal as refusal:
+            return _refused(environ, start_response, refusal)
+        return self.app(environ, start_response)
+
+    def role(self, environ: Environ) -> Role:
+        """What whoever sends this may do."""
+        if self.at_home and not self.ownership.is_claimed:
+            return Role.OWNER
+        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        cookie = _cookie(environ)
+        token = self.ownership.token(given.strip() if scheme.lower() == "bearer" else cookie)
+        if token is not None and token.right == "owner":
+            return Role.OWNER
+        if self.ownership.is_claimed and sessions.is_valid(self.ownership.secret, cookie, self.now_s()):
+            return Role.OWNER
+        return Role.SUBMITTER if token is not None or self.anyone_submits else Role.VISITOR
+
+    def _check(self, environ: Environ) -> None:
+        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "/")
+        wanted = needed(method, path)
+        if not self.ownership.is_claimed and not self.at_home:
+            if not (path in STATUS_ONLY or path in STOPPING or path.startswith("/static/")):
+                raise Refusal(403, "unclaimed", "Nobody owns this appliance yet. Open its page and claim it.")
+        elif self.role(environ) < wanted:
+            raise Refusal(401, "login_needed", _WHO_MAY[wanted])
+        # Gatekeeper has refused foreign origins; with a cookie that speaks for somebody, none at all is refused, too.
+        speaks_for_somebody = method not in READING and path not in STOPPING and _cookie(environ)
+        if speaks_for_somebody and not environ.keys() & {"HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE"}:
+            raise Refusal(403, "no_origin", "This browser doesn't say which page wants this. Use a newer one.")
+
+
+_WHO_MAY: Final = {
+    Role.SUBMITTER: "This robot takes jobs from people with a token, which its owner hands out. Log in with it at /login,"
+    " or send it as `Authorization: Bearer TOKEN`.",
+    Role.OWNER: "Only the owner may do this. Log in at /login, or send an owner's token as `Authorization: Bearer TOKEN`.",
+}
+_REASONS: Final = {401: "Unauthorized", 403: "Forbidden"}
+
+
+def _cookie(environ: Environ) -> str:
+    try:
+        found = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(SESSION_COOKIE)
+    except CookieError:
+        return ""
+    return found.value if found is not None else ""
+
+
+def _refused(environ: Environ, start_response: StartResponse, refusal: Refusal) -> Iterable[bytes]:
+    is_page = not environ.get("PATH_INFO", "").startswith("/api/") and "text/html" in environ.get("HTTP_ACCEPT", "")
+    if is_page and refusal.code in ("unclaimed", "login_needed"):
+        target = "/claim" if refusal.code == "unclaimed" else "/login"
+        start_response("303 See Other", [("Location", target), ("Content-Length", "0"), ("Cache-Control", "no-store")])
+        return [b""]
+    body = encode_json(Problem(error=refusal.code, message=refusal.message))
+    headers = [("Content-Type", JSON), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+    start_response(f"{refusal.status} {_REASONS[refusal.status]}", headers)
+    return [body]
