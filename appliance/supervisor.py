@@ -1,12 +1,12 @@
 """Who keeps the processes running where no service manager does? A small one, for `raas up`.
 
-Children run in sessions of their own (Ctrl-C reaches only us), die with us (PDEATHSIG), write to one log file each, are
+Children run in sessions of their own (Ctrl-C reaches only us), die with us, write to one log file each, are
 restarted with a growing pause when they fall, and are stopped in reverse order of their start.
 """
 
 from __future__ import annotations
 
-import ctypes
+import os
 import signal
 import subprocess
 import time
@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from appliance.backoff import Backoff
 from appliance.errors import RaasError
+from appliance.lifeline import die_with_parent
 
-_PR_SET_PDEATHSIG: Final = 1
-_LIBC: Final = ctypes.CDLL(None)
-_STEADY_S: Final = 10.0  # a child that ran this long starts again at once
+_FIRST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 10.0
 _TAIL_LINES: Final = 12
 
@@ -38,12 +38,13 @@ class Child:
     stop_s: float = 10.0
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
-    pause_s: float = 0.25
+    backoff: Backoff = field(default_factory=lambda: Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S))
     restart_at_s: float | None = None
 
     def start(self, now_s: float) -> None:
         """Run it."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        ours = os.getpid()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -51,7 +52,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread when it starts children
+                preexec_fn=lambda: _stay_with(ours),  # noqa: PLW1509 - this process has one thread when it starts children
             )
         self.started_s, self.restart_at_s = now_s, None
 
@@ -66,7 +67,7 @@ class Child:
         return "\n".join(lines[-_TAIL_LINES:])
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL to its whole session if it doesn't listen."""
+        """SIGTERM, and SIGKILL if it doesn't listen; its own children see to themselves."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
@@ -102,10 +103,9 @@ class Supervisor:
             if child.exit_status is None:
                 continue
             if child.restart_at_s is None:
-                steady = now_s - child.started_s > _STEADY_S
-                child.pause_s = 0.25 if steady else min(child.pause_s * 2, _LONGEST_PAUSE_S)
-                child.restart_at_s = now_s + child.pause_s
-                self.say(child.name, f"ended with status {child.exit_status}; starts again in {child.pause_s:.1f} s")
+                pause_s = child.backoff.after(now_s - child.started_s)
+                child.restart_at_s = now_s + pause_s
+                self.say(child.name, f"ended with status {child.exit_status}; starts again in {pause_s:.2f} s")
             elif now_s >= child.restart_at_s:
                 child.start(now_s)
 
@@ -115,5 +115,6 @@ class Supervisor:
             child.stop()
 
 
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _stay_with(parent: int) -> None:
+    if not die_with_parent(parent, signal.SIGTERM):
+        os._exit(os.EX_OK)

@@ -65,7 +65,7 @@ def test_a_killed_child_starts_again_and_somebody_hears_of_it(
         return marker.read_text().count("started") == 2
 
     eventually(twice, 10.0, "the child has started a second time")
-    assert heard == ["worker ended with status -9; starts again in 0.5 s"]
+    assert heard == ["worker ended with status -9; starts again in 0.25 s"]
 
 
 def test_a_child_that_ignores_sigterm_is_killed(supervisor: Supervisor, marker: Path) -> None:

@@ -26,6 +26,7 @@ from typing import Any, Final, NoReturn
 
 from appliance.errors import BadSource
 from appliance.intake import egress, namespaces
+from appliance.lifeline import die_with_parent
 
 Order = dict[str, Any]
 PACKET_BYTES: Final = 65536
@@ -55,8 +56,7 @@ def serve(task: Task) -> NoReturn:
     """Be the launcher: `argv` holds the number of the channel's descriptor and the parent's process id."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
-    namespaces.die_with_parent()
-    if os.getppid() != int(sys.argv[2]):
+    if not die_with_parent(int(sys.argv[2])):
         sys.exit("The parent is gone.")
     order: Order = json.loads(channel.recv(PACKET_BYTES))
     limits = namespaces.Limits(**order.pop("limits"))
@@ -85,9 +85,9 @@ def _fork(body: Callable[[], None], order: Order) -> int:
     code = 1
     try:
         namespaces.drop_privileges(order["uid"], must_switch=order["level"] == "root")
-        namespaces.die_with_parent()
+        die_with_parent(os.getppid())  # after the change of user, which would have forgotten it
         if select.select([alive], [], [], 0)[0]:
-            os._exit(1)  # the parent died before we could ask to be told
+            os._exit(1)  # the parent died before; its number can't tell, which is 0 in a namespace of our own
         body()
         code = 0
     except BaseException:  # noqa: BLE001 - the edge of this process: the traceback goes to the appliance's log

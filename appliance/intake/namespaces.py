@@ -9,7 +9,6 @@ import ctypes
 import fcntl
 import os
 import resource
-import signal
 import socket
 import struct
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ _NEW_NS, _NEW_UTS, _NEW_IPC, _NEW_USER = 0x0002_0000, 0x0400_0000, 0x0800_0000, 
 _NEW_PID, _NEW_NET = 0x2000_0000, 0x4000_0000
 _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 _DETACH: Final = 2
-_SET_PDEATHSIG, _CAPBSET_DROP, _SET_NO_NEW_PRIVS = 1, 24, 38
+_CAPBSET_DROP, _SET_NO_NEW_PRIVS = 24, 38
 _GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 1
 _LAST_CAPABILITY: Final = 63
 
@@ -145,8 +144,3 @@ def limit(limits: Limits) -> None:
         hard = resource.getrlimit(what)[1]
         capped = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(what, (capped, capped))
-
-
-def die_with_parent() -> None:
-    """Be killed when the parent thread ends. To be called after any change of user, which clears it."""
-    _check(_libc.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")

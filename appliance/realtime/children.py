@@ -8,28 +8,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-FIRST_PAUSE_S: Final = 0.05
-LONGEST_PAUSE_S: Final = 5.0
-_STEADY_S: Final = 10.0  # who ran this long has the pauses of a first fall again
+from appliance.backoff import Backoff
+
+_FIRST_PAUSE_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class Backoff:
-    """The pause before the next start."""
-
-    pause_s: float = FIRST_PAUSE_S
-
-    def after(self, ran_s: float) -> float:
-        """The pause after a child that ran for `ran_s`."""
-        if ran_s >= _STEADY_S:
-            self.pause_s = FIRST_PAUSE_S
-        pause_s, self.pause_s = self.pause_s, min(self.pause_s * 2.0, LONGEST_PAUSE_S)
-        return pause_s
 
 
 class Child:
@@ -49,7 +35,7 @@ class Child:
         self._loop = asyncio.get_running_loop()
         self._process: subprocess.Popen[bytes] | None = None
         self._pidfd = -1
-        self._backoff = Backoff()
+        self._backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         self._restart: asyncio.TimerHandle | None = None
         self._stopping = False
         self.started_s = 0.0

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import config as configuration
+from appliance.lifeline import die_with_parent
 from appliance.paths import Paths
-from appliance.realtime import machine, messages, orders
+from appliance.realtime import messages, orders
 from appliance.realtime.cores import keep_off_loop_core
 from appliance.realtime.job_socket import JobSocket
 from appliance.realtime.telemetry import LiveRing
@@ -183,7 +184,7 @@ def main(arguments: list[str] | None = None, run: Callable[..., object] = asynci
     config = configuration.load(given.config)
     robot = load_robot(Path(config.robot.file) if config.robot.file else None)
     settings = Settings(Paths.of(given.data, given.runtime_root), robot, config.realtime.max_messages_hz)
-    if not machine.die_with_parent(parent):
+    if not die_with_parent(parent):
         return os.EX_OK
     keep_off_loop_core(config.realtime.cpu)
     to_loop, to_guard = (socket.socket(fileno=fd) for fd in (given.loop_fd, given.guard_fd))

@@ -18,6 +18,7 @@ from pathlib import Path
 from appliance import config as configuration
 from appliance.config import Config
 from appliance.errors import RaasError
+from appliance.lifeline import die_with_parent
 from appliance.paths import Paths
 from appliance.realtime import machine
 from appliance.realtime.connection import targets
@@ -97,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
     going = [True]
     signal.signal(signal.SIGTERM, lambda *_: going.clear())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the guard decides the order
-    if not machine.die_with_parent(parent):
+    if not die_with_parent(parent):
         return 0
     _log.info("%s", machine.prepare(loop_core(settings.realtime.cpu), settings.realtime.priority))
     try:

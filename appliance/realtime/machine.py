@@ -8,23 +8,15 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 _MCL_CURRENT: Final = 1
 _MCL_FUTURE: Final = 2
-_PR_SET_PDEATHSIG: Final = 1
 _PR_SET_TIMERSLACK: Final = 29
 _LATENCY_DEVICE: Final = Path("/dev/cpu_dma_latency")
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
-
-
-def die_with_parent(parent: int) -> bool:
-    """Ask the kernel to kill this process when its parent ends; False when `parent` has ended already."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    return os.getppid() == parent
 
 
 def prepare(core: int, priority: int) -> str:

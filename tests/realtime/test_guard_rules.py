@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.realtime.children import FIRST_PAUSE_S, LONGEST_PAUSE_S, Backoff
 from appliance.realtime.guarded_session import MARGIN_S, GuardedSession, job_text, parse_session
 from appliance.realtime.heartbeat import Heartbeat
 from appliance.realtime.messages import Ending
@@ -75,15 +74,6 @@ def test_every_session_has_one_name(number: int) -> None:
 def test_only_sixteen_lower_case_hex_digits_are_a_session(text: str) -> None:
     number = parse_session(text)
     assert number is None or f"{number:016x}" == text
-
-
-def test_pauses_grow_to_a_limit_and_a_steady_run_forgives() -> None:
-    backoff = Backoff()
-    pauses = [backoff.after(ran_s=0.1) for _ in range(10)]
-    assert pauses[0] == FIRST_PAUSE_S
-    assert pauses == sorted(pauses)
-    assert pauses[-1] == LONGEST_PAUSE_S
-    assert backoff.after(ran_s=60.0) == FIRST_PAUSE_S
 
 
 @given(st.lists(st.floats(0.0, 0.5), max_size=200))

@@ -46,7 +46,15 @@ RULES = (
     Rule("appliance.webui", ("appliance.runner", "image_build"), "it talks to the runner by rows"),
 )
 # All that the motor's processes share with the rest.
-BELOW_REALTIME = ("appliance.config", "appliance.errors", "appliance.notify", "appliance.paths", "appliance.realtime")
+BELOW_REALTIME = (
+    "appliance.backoff",
+    "appliance.config",
+    "appliance.errors",
+    "appliance.lifeline",
+    "appliance.notify",
+    "appliance.paths",
+    "appliance.realtime",
+)
 # Extras of gym_raas that may be missing are imported where they are used; everything else stands at the top.
 OPTIONAL = ("boto3", "numba", "pyarrow", "pygame")
 PROJECTS = {"appliance": "pyproject.toml", "gym_raas": "gym_raas/pyproject.toml"}
