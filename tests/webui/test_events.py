@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 
+from tests.patience import eventually
 from tests.webui.event_stream import Listener
-from tests.webui.http_calls import call, eventually, post_json
+from tests.webui.http_calls import call, post_json
 from tests.webui.stage import Stage, WebProcess
 
 
@@ -48,7 +50,11 @@ def test_the_robot_is_told_often_while_it_moves_and_seldom_while_it_rests(stage:
                 count += listener.next().kind == "robot"
         return count
 
-    eventually(lambda: abs(call(web.port, "GET", "/api/robot").json["velocity_rad_s"]) < 0.0006, 20.0)
+    def hangs_still() -> bool:
+        view = call(web.port, "GET", "/api/robot").json
+        return abs(view["angle_rad"] - math.pi) < 5e-4 and abs(view["velocity_rad_s"]) < 5e-3
+
+    eventually(hangs_still, 30.0)
     assert told(2.0) <= 5
     stage.running("moves")
     eventually(lambda: call(web.port, "GET", "/api/robot").json["state"] == "running")
