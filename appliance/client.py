@@ -40,11 +40,14 @@ class Refused(RaasError):
 class Client:
     """One appliance, e.g. `Client("http://127.0.0.1:8080")`."""
 
-    def __init__(self, url: str, timeout_s: float = 30.0) -> None:
+    def __init__(self, url: str, timeout_s: float = 30.0, token: str = "") -> None:
+        """`token` is what the appliance's owner handed out, where one is needed."""
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy of the office has no business on the way to the robot
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
 
     def submit_git(self, git_url: str, ref: str = "", name: str = "") -> JobView:
         """Queue a repository; `ref` is a branch, tag or commit, empty for the default branch."""

@@ -33,10 +33,13 @@ def options(
         "data"
     ),
     runtime_root: Annotated[Path, typer.Option(envvar="RAAS_RUNTIME_ROOT", hidden=True)] = Path("/run/raas"),
+    token: Annotated[
+        str, typer.Option(envvar="RAAS_TOKEN", help="Handed out by the appliance's owner, where one is needed")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")] = False,
 ) -> None:
     """Reality as a Service: a real pendulum behind a gym environment."""
-    context.obj = Context(url, Paths.of(data, runtime_root), json, Console(highlight=False), remote=bool(url))
+    context.obj = Context(url, Paths.of(data, runtime_root), json, Console(highlight=False), bool(url), token)
 
 
 for module in (local_commands, job_commands, robot_commands, fleet_commands, bench_commands):

@@ -40,11 +40,12 @@ class Context:
     json: bool
     console: Console
     remote: bool  # --url was given: another host's appliance
+    token: str = ""
 
     @cached_property
     def client(self) -> Client:
         """The appliance's HTTP API."""
-        return Client(reach.address(self.url, self.paths))
+        return Client(reach.address(self.url, self.paths), token=self.token)
 
     def show(self, value: Any, rendered: Any, *, json: bool = False) -> None:
         """Print `value` as JSON with --json (before or, where a command has it, after its name), else `rendered`."""

@@ -57,7 +57,7 @@ def build(config: Config, paths: Paths) -> Application:
         return Lens(paths, config.job.limit_s, time.time())
 
     files = StaticFiles()
-    templates = Templates(TEMPLATES, static=files.prefix, name=config.name)
+    templates = Templates(TEMPLATES, static=files.prefix, name=config.name, has_login=not _is_at_home(config))
     counter = Counter(config, store, inbox, time.time)
     robot = RobotRoutes(config, board, Doctor(config, paths, board, store, time.time))
     site = Site(ErrorsShown(templates, board.robot))
@@ -71,10 +71,14 @@ def build(config: Config, paths: Paths) -> Application:
     return Application(_guarded(config, ownership, site), Watch(board, hub, store, lens))
 
 
+def _is_at_home(config: Config) -> bool:
+    """Whether it needs no owner: a twin that only this machine reaches."""
+    return config.robot.link == "twin" and is_loopback(config.web.address)
+
+
 def _guarded(config: Config, ownership: Ownership, site: Site) -> WsgiApp:
     """The site behind its doors: who may do what, and before that, under which names it is reached."""
-    is_local = is_loopback(config.web.address)
-    at_home = is_local and config.robot.link == "twin"
+    is_local, at_home = is_loopback(config.web.address), _is_at_home(config)
     if not ownership.is_claimed and not at_home:
         announce(ownership, _LOG.warning)
     doorkeeper = Doorkeeper(site, ownership, at_home, config.web.submit == "anyone", time.time)

@@ -124,7 +124,8 @@ class IdentityRoutes:
         return _to_robot(f"{SESSION_COOKIE}={session}; Max-Age={sessions.LIFETIME_S}{_COOKIE}")
 
     def _page(self, template: str, title: str, status: int, problem: str = "") -> Response:
-        text = self.templates.render(template, title=title, page="", problem=problem, robot=self.board.robot())
+        page = template.removesuffix(".html")
+        text = self.templates.render(template, title=title, page=page, problem=problem, robot=self.board.robot())
         return Response(text.encode(), status, HTML, {"Cache-Control": "no-store"})
 
 

@@ -77,6 +77,7 @@ addEventListener("keydown", (event) => {
 
 let wasLost = false;
 on("state", (connected) => {
+  if (document.body.dataset.page === "claim") return; // before there is an owner nothing is told
   if (!connected) say("Connection lost. Reconnecting …");
   else if (wasLost) say("Connected again.", 3);
   wasLost = !connected;
