@@ -195,14 +195,19 @@ def test_ten_stops_and_starts_leak_nothing(machine: Machine) -> None:
     def wait_for_loop() -> None:
         machine.until(lambda: machine.probe("guard", "stop", "status").get("alive", False), "the loop")
 
-    machine.run("systemctl", "stop", "raas.target")
+    def stop() -> None:
+        machine.run(
+            "systemctl", "stop", "raas.target"
+        )  # returns when the target has stopped, the services may take longer
+        machine.until(lambda: machine.processes() == [], "all processes to end")
+
+    stop()
     machine.run("systemctl", "start", "raas.target")
     wait_for_loop()
     before = _left(machine)
     descriptors = len(machine.run("ls", "/proc/1/fd").split())
     for _ in range(10):
-        machine.run("systemctl", "stop", "raas.target")
-        machine.until(lambda: machine.processes() == [], "all processes to end")
+        stop()
         machine.run("systemctl", "start", "raas.target")
     wait_for_loop()
     deadline_s = time.monotonic() + 20.0
