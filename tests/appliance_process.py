@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from appliance.client import Client
 from appliance.jobs import State
+from appliance.lifeline import die_with_parent
 from appliance.paths import Paths
 from appliance.shapes import JobView
+from tests.patience import eventually
 
 REPOSITORY = Path(__file__).parent.parent
 START_S = 120.0
-T = TypeVar("T")
-
-
-def eventually(probe: Callable[[], T | None], timeout_s: float, what: str) -> T:
-    """Ask until the answer is true; fails with `what` after `timeout_s`."""
-    deadline_s = time.monotonic() + timeout_s
-    while True:
-        found = probe()
-        if found:
-            return found
-        assert time.monotonic() < deadline_s, f"after {timeout_s:.0f} s still not: {what}"
-        time.sleep(0.05)
 
 
 @dataclass
@@ -99,14 +86,14 @@ def running_appliance(
         (folder / "raas.yaml").write_text(config)
     with tempfile.TemporaryDirectory(prefix="raas-") as runtime:
         paths = Paths.of(folder, Path(runtime))
-        output = folder / "up.out"
+        output, tests = folder / "up.out", os.getpid()
         command = [sys.executable, "-m", "appliance.cli", "--data", str(folder), "--runtime-root", runtime, "up"]
         command += ["--port", "0", "--sample" if sample else "--no-sample"]
         with output.open("w") as stream:
             process = subprocess.Popen(
                 command, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL, text=True, cwd=REPOSITORY,
                 env={**os.environ, **(environment or {})}, start_new_session=True,
-                preexec_fn=end_with_parent,  # noqa: PLW1509 - between fork and exec it makes one system call
+                preexec_fn=lambda: die_with_parent(tests, signal.SIGTERM),  # noqa: PLW1509 - between fork and exec it makes one system call
             )  # fmt: skip
         try:
 
@@ -114,7 +101,7 @@ def running_appliance(
                 assert process.poll() is None, f"raas up ended:\n{output.read_text()}"
                 return paths.address.read_text() if paths.address.exists() else None
 
-            url = eventually(address, START_S, f"raas up is ready:\n{output.read_text()}")
+            url = eventually(address, START_S, "raas up is ready", then=output.read_text)
             appliance = Appliance(process, paths, Client(url), output)
             yield appliance
             appliance.stop()
@@ -125,11 +112,6 @@ def running_appliance(
             if process.poll() is None:
                 process.terminate()
                 process.wait(60)
-
-
-def end_with_parent() -> None:
-    """In a new child: be told to stop when the test run is killed."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def processes_of(marker: str) -> list[str]:

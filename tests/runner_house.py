@@ -22,6 +22,7 @@ from appliance.shapes import Report
 from appliance.store import Job, NewJob, Store
 from gym_raas.parameters import PACKAGED
 from tests.fake_guard import FakeGuard
+from tests.patience import eventually
 from tests.process_cell import ProcessCells
 
 WAIT_S = 20.0
@@ -90,10 +91,7 @@ class House:
 
     def until(self, what: Callable[[], bool]) -> None:
         """Wait for it; fails with all jobs shown."""
-        deadline_s = time.monotonic() + WAIT_S
-        while not what():
-            assert time.monotonic() < deadline_s, [str(job) for job in self.store.recent()]
-            time.sleep(0.005)
+        eventually(what, WAIT_S, pause_s=0.005, then=self.store.recent)
 
     def until_state(self, job_id: str, *states: State) -> Job:
         """Wait until it is in one of the states."""

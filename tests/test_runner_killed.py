@@ -26,6 +26,7 @@ from appliance.running import cell
 from appliance.shapes import Report
 from appliance.store import NewJob, Store
 from image_build.job_image import ensure_job_image
+from tests.patience import eventually
 from tests.submissions import tar_of
 
 PROGRAM = """
@@ -82,15 +83,18 @@ class Stack:
 
     def until(self, what: Callable[[], bool], timeout_s: float = 90.0) -> None:
         """Wait for it; a fault that an overloaded test machine brings about is cleared."""
-        deadline_s = time.monotonic() + timeout_s
-        while not what():
-            logs = "\n".join(path.read_text() for path in self.folder.glob("*.log"))
-            assert time.monotonic() < deadline_s, logs
+
+        def look() -> bool:
             status = self.status()
             if status is not None and status.state == "fault":
                 with contextlib.suppress(RobotError), GuardClient(self.paths.control("resume")) as guard:
                     guard.ask(Resume("test"))
-            time.sleep(0.05)
+            return what()
+
+        eventually(look, timeout_s, pause_s=0.05, then=self.logs)
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text() for path in self.folder.glob("*.log"))
 
     def submit(self, steps: int) -> str:
         job_id = ulid.new(time.time())

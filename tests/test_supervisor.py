@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from appliance.supervisor import Child, StartFailed, Supervisor
-from tests.appliance_process import eventually, processes_of
+from tests.appliance_process import processes_of
+from tests.patience import eventually
 
 FOREVER = "import sys, time; open(sys.argv[1], 'a').write('started\\n'); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + FOREVER

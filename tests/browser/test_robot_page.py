@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from appliance.realtime.control import Stop
 from tests.browser.conftest import Watcher, connected
-from tests.webui.http_calls import eventually
+from tests.patience import eventually
 from tests.webui.stage import Stage, WebProcess
 
 

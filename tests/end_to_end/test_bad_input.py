@@ -22,7 +22,7 @@ from appliance.config import Config
 from appliance.engine import docker_host
 from appliance.jobs import State
 from appliance.shapes import JobView
-from tests.appliance_process import Appliance, eventually, processes_of, running_appliance
+from tests.appliance_process import Appliance, processes_of, running_appliance
 from tests.end_to_end.bad_inputs import (
     CONFIG,
     GOOD_PROGRAM,
@@ -33,6 +33,7 @@ from tests.end_to_end.bad_inputs import (
     Git,
     Gone,
 )
+from tests.patience import eventually
 from tests.second_engine import second_engine
 from tests.servers.git_server import GitServer
 

@@ -19,7 +19,8 @@ import requests
 
 from appliance.jobs import State
 from appliance.shapes import Report, Result
-from tests.appliance_process import Appliance, eventually
+from tests.appliance_process import Appliance
+from tests.patience import eventually
 from tests.servers.git_server import GitServer
 
 STEPS = 40

@@ -13,7 +13,8 @@ from pathlib import Path
 import requests
 
 from appliance.jobs import State
-from tests.appliance_process import REPOSITORY, eventually, processes_of, running_appliance
+from tests.appliance_process import REPOSITORY, processes_of, running_appliance
+from tests.patience import eventually
 
 
 def test_the_first_start_has_a_sample_job_and_the_second_finds_it_done(tmp_path: Path) -> None:

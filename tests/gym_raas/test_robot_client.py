@@ -20,6 +20,7 @@ from gym_raas.robot_client import Patience, RobotClient
 from gym_raas.wire import Refusal, ResetMode
 from tests.gym_raas import stand_in
 from tests.gym_raas.stand_in import StandIn
+from tests.patience import eventually
 
 QUICK = Patience(hello_s=5.0, busy_s=0.5, answer_s=5.0, again_s=0.2, pause_s=0.05)
 HASTY = dataclasses.replace(QUICK, hello_s=0.3, answer_s=0.5)
@@ -33,10 +34,7 @@ def client(gateway: StandIn) -> Iterator[RobotClient]:
 
 
 def wait_for_kind(gateway: StandIn, kind: str) -> None:
-    deadline_s = time.monotonic() + 10.0
-    while kind not in gateway.kinds():
-        assert time.monotonic() < deadline_s, f"no {kind} came, only {gateway.kinds()}"
-        time.sleep(0.01)
+    eventually(lambda: kind in gateway.kinds(), what=kind, then=gateway.kinds)
 
 
 def test_a_client_greets_steps_reads_resets_and_says_goodbye(gateway: StandIn) -> None:

@@ -19,6 +19,7 @@ from appliance.errors import BadSource, Cancelled, IsolationError
 from appliance.intake import isolation
 from appliance.intake.isolation import Level, Limits, Room
 from tests import host_watch
+from tests.patience import eventually
 
 SMALL = Limits(seconds=20, scratch_bytes=4 << 20, scratch_files=100, memory_bytes=256 << 20, processes=20)
 ROOM = Room(uid=host_watch.UID, limits=SMALL)
@@ -142,9 +143,6 @@ def test_a_killed_appliance_takes_its_children_along() -> None:
             pass
     """
     with subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], cwd=Path(__file__).parents[2]) as appliance:
-        deadline_s = time.monotonic() + 10
-        while not any("sleep" in line for line in host_watch.processes_of(host_watch.UID)):
-            assert time.monotonic() < deadline_s, "the child never came up"
-            time.sleep(0.02)
+        eventually(lambda: any("sleep" in line for line in host_watch.processes_of(host_watch.UID)), what="the child")
         appliance.send_signal(signal.SIGKILL)
     # host_is_unchanged looks whether any process of that user is left

@@ -22,7 +22,8 @@ from appliance.paths import Paths
 from appliance.realtime.control import Arm, Disarm, GuardClient, Lease, Reply, Request, Resume, Start, Status, Stop
 from appliance.realtime.twin.pinlog import PinRecord, read
 from gym_raas import wire
-from tests.realtime.loop_process import running_twin, wait_for
+from tests.patience import eventually
+from tests.realtime.loop_process import running_twin
 
 #: Fast enough for tests, slow enough for a busy machine: a lease that tests needn't refresh all the time.
 CONFIG = "realtime: {lease_s: 5.0, dead_man_s: 0.3}\n"
@@ -127,7 +128,7 @@ class Rig:
             return False
 
         try:
-            wait_for(drives, "a driven robot")
+            eventually(drives, what="a driven robot")
         except AssertionError as error:
             raise AssertionError(f"{error}: {said}\n{self.log()[-2000:]}") from error
         return self.jobs[-1]
@@ -144,7 +145,7 @@ class Rig:
             return status.loop_alive and status.gateway_alive and status.state == "disarmed" and self.arm_is_possible()
 
         try:
-            wait_for(ready, "an idle robot")
+            eventually(ready, what="an idle robot")
         except AssertionError as error:
             raise AssertionError(f"{error}: {seen}\n{self.log()[-2000:]}") from error
 
@@ -160,7 +161,7 @@ class Rig:
             found[:] = [reply]
             return all(getattr(reply, name) == value for name, value in fields.items())
 
-        wait_for(look, wanted)
+        eventually(look, what=wanted)
         return found[0]
 
     def child(self, name: str) -> int:
@@ -184,7 +185,7 @@ class Rig:
             pins = self.pins()  # the log is written late, so what it shows may be older than `since_ns`
             return bool(pins) and pins[-1].t_ns >= since_ns and pins[-1].forward == pins[-1].backward == 0.0
 
-        wait_for(is_off, "the motor's pins to go off")
+        eventually(is_off, what="the motor's pins to go off")
         time.sleep(0.1)  # time for something to go wrong, and for the log to show it
         pins = self.pins()
         driven = [pin for pin in pins if pin.forward or pin.backward]
@@ -213,7 +214,7 @@ def running_guard(folder: Path, port: int, config: str = CONFIG) -> Iterator[tup
     with (folder / "guard.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        wait_for(lambda: answers(paths) or process.poll() is not None, "the guard")
+        eventually(lambda: answers(paths) or process.poll() is not None, what="the guard")
         yield process, paths
     finally:
         process.send_signal(signal.SIGTERM)

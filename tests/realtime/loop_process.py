@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,15 +20,7 @@ from appliance.realtime.messages import Command, CommandKind, DriverRequest, Not
 from appliance.realtime.telemetry import LiveRecord, LiveRing, Segment, SegmentSize
 from gym_raas import wire
 from gym_raas.wire import Kind
-
-PATIENCE_S = 30.0
-
-
-def wait_for(condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
-    deadline_s = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < deadline_s, f"waited in vain for {what}"
-        time.sleep(0.002)
+from tests.patience import PATIENCE_S, eventually
 
 
 @dataclass
@@ -54,16 +45,11 @@ class LoopProcess:
         return newest[1] if newest else None
 
     def wait_until(self, condition: Callable[[LiveRecord], bool], what: str) -> LiveRecord:
-        found: list[LiveRecord] = []
-
-        def look() -> bool:
+        def look() -> LiveRecord | None:
             live = self.live()
-            if live is not None and condition(live):
-                found.append(live)
-            return bool(found)
+            return live if live is not None and condition(live) else None
 
-        wait_for(look, what)
-        return found[0]
+        return eventually(look, what=what)
 
     def tell(self, kind: CommandKind, value: float = 0.0) -> int:
         number = next(self._numbers)
@@ -107,7 +93,7 @@ def running_twin(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen
     command = [sys.executable, "-m", "appliance.realtime.twin", "--port", "0", "--port-file", str(port_file), *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        wait_for(port_file.exists, "the twin's port")
+        eventually(port_file.exists, what="the twin's port")
         yield process, int(port_file.read_text())
     finally:
         process.send_signal(signal.SIGCONT)

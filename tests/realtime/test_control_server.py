@@ -21,7 +21,7 @@ from appliance.errors import RobotError
 from appliance.realtime import control
 from appliance.realtime.control import MAX_LINE_BYTES, RIGHTS, GuardClient, Reply
 from appliance.realtime.control_server import MAX_CONNECTIONS, ControlServer
-from tests.realtime.loop_process import wait_for
+from tests.patience import eventually
 
 
 class Server:
@@ -169,7 +169,7 @@ def test_a_client_that_reads_no_answers_is_cut_off(server: Server) -> None:
                 return True
             return False
 
-        wait_for(is_cut_off, "the end of a client that doesn't read")
+        eventually(is_cut_off, what="the end of a client that doesn't read")
     with server.client("stop") as client:
         assert client.ask(control.Stop()).ok
 

@@ -17,8 +17,8 @@ from appliance.realtime import orders, zmtp
 from gym_raas import wire
 from gym_raas.parameters import load_robot
 from gym_raas.wire import Refusal
+from tests.patience import eventually
 from tests.realtime.gateway_process import GatewayProcess, running_gateway
-from tests.realtime.loop_process import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +266,7 @@ def test_a_job_that_never_reads_its_answers_loses_its_connection(gateway: Gatewa
                 return True
             return False
 
-        wait_for(is_dropped, "the end of a connection that doesn't read")
+        eventually(is_dropped, what="the end of a connection that doesn't read")
 
 
 def test_a_silent_stranger_makes_room_for_the_driver(gateway: GatewayProcess) -> None:
@@ -291,4 +291,4 @@ def test_who_says_nothing_is_cut_off(gateway: GatewayProcess) -> None:
 def test_the_gateway_ends_with_the_guard(tmp_path: Path) -> None:
     with running_gateway(tmp_path) as process:
         process.guard.close()
-        wait_for(lambda: not process.is_alive, "the gateway's end")
+        eventually(lambda: not process.is_alive, what="the gateway's end")

@@ -21,8 +21,8 @@ from appliance.realtime.control import Arm, Settle, Stop
 from appliance.realtime.telemetry import Segment
 from gym_raas import wire
 from gym_raas.wire import Refusal
+from tests.patience import eventually
 from tests.realtime.guard_process import CONFIG, Rig, running_guard, running_rig
-from tests.realtime.loop_process import wait_for
 
 SLACK_MS = 100.0  # the machine may be busy; what is measured is 1 to 5 ms
 
@@ -243,7 +243,7 @@ def test_a_lost_loop_means_motor_off_a_fault_and_a_new_loop(own: Rig, number: si
     own.wait_status("a new loop", loop_alive=True, state="disarmed")
     assert own.child("loop") not in (0, loop)
     assert "over (fault)" in own.lease().error
-    wait_for(lambda: "verified off" in own.log().split("session")[-1], "the verified OFF in the log")
+    eventually(lambda: "verified off" in own.log().split("session")[-1], what="the verified OFF in the log")
     assert own.disarm().ok
     own.driving()
 
@@ -279,8 +279,8 @@ def test_a_stop_works_when_the_gateway_stands_still_and_disarm_replaces_it(own: 
 def test_a_new_gateway_opens_the_present_session_again(own: Rig) -> None:
     own.driving()
     os.kill(own.child("gateway"), signal.SIGKILL)
-    wait_for(lambda: not own.lease().gateway_alive, "the gateway's end")
-    wait_for(lambda: own.lease().gateway_alive, "a new gateway")
+    eventually(lambda: not own.lease().gateway_alive, what="the gateway's end")
+    eventually(lambda: own.lease().gateway_alive, what="a new gateway")
     assert own.status().state == "running"
     job = own.job()
     assert isinstance(job.hello(), wire.Welcome)
@@ -303,7 +303,7 @@ def test_the_motor_is_off_within_the_dead_mans_time_when_the_guard_is_killed(own
     own.guard.kill()
     # pigpiod counts the time by its script's waits, which a busy machine stretches.
     assert own.off_after_ms(since_ns) < 1500.0
-    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in (loop, gateway)), "the children's end")
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in (loop, gateway)), what="the children's end")
 
 
 def test_the_end_of_the_guard_switches_off_and_leaves_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from appliance.realtime.telemetry import Fault, RobotState, Segment
 from appliance.realtime.twin import pinlog
 from gym_raas import wire
 from gym_raas.wire import Kind, Refused, ResetMode, Sample
-from tests.realtime.loop_process import LoopProcess, running_loop, running_twin, wait_for
+from tests.patience import eventually
+from tests.realtime.loop_process import LoopProcess, running_loop, running_twin
 
 
 def up(loop: LoopProcess) -> LoopProcess:
@@ -36,7 +37,7 @@ def test_an_action_reaches_the_bridge_and_is_answered_at_its_boundary(loop: Loop
     assert loop.arm().kind == NoticeKind.DONE
     samples = [loop.step(action) for action in (2.0, 2.0, -2.0, 0.0)]
     loop.ask(CommandKind.DISARM)
-    wait_for(lambda: len(pinlog.read(tmp_path / "pins")) >= 3 and pin_command(tmp_path) == 0.0, "the pin log")
+    eventually(lambda: len(pinlog.read(tmp_path / "pins")) >= 3 and pin_command(tmp_path) == 0.0, what="the pin log")
     driven = [round(record.command) for record in pinlog.read(tmp_path / "pins")]
     assert [command for command in driven if command][:1] == [480]
     assert -480 in driven
@@ -81,11 +82,11 @@ def test_a_killed_loop_s_motor_is_off_within_the_dead_man_s_budget(tmp_path: Pat
         with running_loop(tmp_path, port, config) as loop:
             up(loop).arm()
             loop.step(2.0)
-            wait_for(lambda: pin_command(tmp_path) > 0.0, "the motor to run")
+            eventually(lambda: pin_command(tmp_path) > 0.0, what="the motor to run")
             killed_ns = loop.wait_until(lambda live: live.command > 0.0, "the loop to drive").t_ns
             loop.process.send_signal(signal.SIGKILL)
             loop.process.wait()
-        wait_for(lambda: pin_command(tmp_path) == 0.0, "the dead-man")
+        eventually(lambda: pin_command(tmp_path) == 0.0, what="the dead-man")
     off_ns = pinlog.read(tmp_path / "pins")[-1].t_ns
     assert 0.0 < (off_ns - killed_ns) * 1e-9 < 2.0  # the budget, and what a crowded machine adds
 
@@ -95,7 +96,7 @@ def test_sigterm_switches_off_before_the_process_ends(loop: LoopProcess, tmp_pat
     loop.step(2.0)
     loop.process.send_signal(signal.SIGTERM)
     assert loop.process.wait(10.0) == 0
-    wait_for(lambda: pin_command(tmp_path) == 0.0, "the motor to be off")
+    eventually(lambda: pin_command(tmp_path) == 0.0, what="the motor to be off")
 
 
 def test_a_robot_that_dies_in_a_session_is_a_fault_and_the_next_one_can_be_used(tmp_path: Path) -> None:
@@ -111,7 +112,9 @@ def test_a_robot_that_dies_in_a_session_is_a_fault_and_the_next_one_can_be_used(
         (tmp_path / "port").unlink()
         with running_twin(tmp_path, "--port", str(port)):
             loop.wait_until(lambda live: live.state == RobotState.FAULT, "the latch")
-            wait_for(lambda: loop.ask(CommandKind.RESUME) and up(loop).arm().kind == NoticeKind.DONE, "a new session")
+            eventually(
+                lambda: loop.ask(CommandKind.RESUME) and up(loop).arm().kind == NoticeKind.DONE, what="a new session"
+            )
             assert loop.step(1.0).k == 1
 
 
@@ -125,7 +128,7 @@ def test_a_frozen_robot_is_a_slow_link_and_never_on_again_by_itself(tmp_path: Pa
         twin.send_signal(signal.SIGSTOP)
         loop.wait_until(lambda live: live.state == RobotState.FAULT, "the fault")
         twin.send_signal(signal.SIGCONT)
-        wait_for(lambda: pin_command(tmp_path) == 0.0, "the motor to be off")
+        eventually(lambda: pin_command(tmp_path) == 0.0, what="the motor to be off")
         thawed = len(pinlog.read(tmp_path / "pins"))
         loop.ask(CommandKind.RESUME)
         up(loop)

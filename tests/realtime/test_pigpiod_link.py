@@ -20,7 +20,8 @@ from appliance.realtime.link import Received
 from appliance.realtime.pigpiod_link import PigpiodLink
 from appliance.realtime.telemetry import Fault
 from gym_raas.parameters import Robot, load_robot
-from tests.realtime.loop_process import running_twin, wait_for
+from tests.patience import eventually
+from tests.realtime.loop_process import running_twin
 
 # pigpio's own client leaves its thread behind when it stops.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -51,7 +52,7 @@ class Driven:
         return self.received.up
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        wait_for(lambda: self.tick() is None or condition(), what)
+        eventually(lambda: self.tick() is None or condition(), what=what, pause_s=0.002)  # as a loop at 500 Hz
 
     def up(self) -> Driven:
         self.until(lambda: self.received.up, "set-up")
@@ -156,7 +157,7 @@ def test_a_dead_man_that_trips_is_a_slow_link_and_is_taken_back_only_when_the_mo
             driven.run_for(0.2)
             return bool(pi.get_PWM_dutycycle(ROBOT.pins.forward) == 480)
 
-        wait_for(runs_again, "the latch to be taken back")
+        eventually(runs_again, what="the latch to be taken back")
 
 
 def test_without_a_loop_the_dead_man_switches_off_and_keeps_off(port: int) -> None:
@@ -164,9 +165,9 @@ def test_without_a_loop_the_dead_man_switches_off_and_keeps_off(port: int) -> No
     driven.command = 480.0
     driven.run_for(0.1)
     with observer(port) as pi:
-        wait_for(lambda: pi.get_PWM_dutycycle(ROBOT.pins.forward) == pigpio.PI_NOT_PWM_GPIO, "the dead-man")
+        eventually(lambda: pi.get_PWM_dutycycle(ROBOT.pins.forward) == pigpio.PI_NOT_PWM_GPIO, what="the dead-man")
         pi.set_PWM_dutycycle(ROBOT.pins.forward, 480)  # a stale client
-        wait_for(lambda: pi.get_PWM_dutycycle(ROBOT.pins.forward) == pigpio.PI_NOT_PWM_GPIO, "the latch")
+        eventually(lambda: pi.get_PWM_dutycycle(ROBOT.pins.forward) == pigpio.PI_NOT_PWM_GPIO, what="the latch")
 
 
 def test_a_dead_man_that_somebody_deletes_breaks_the_link_which_then_sets_up_anew(port: int) -> None:

@@ -19,6 +19,7 @@ from appliance.running.cell import Cell, Exit, Limits, Spec
 from appliance.running.docker_cell import DockerCells
 from appliance.running.output import Capture, Printed
 from image_build.job_image import ensure_job_image
+from tests.patience import eventually
 
 TAG = f"test{os.getpid():04x}"
 LIMITS = Limits(uid=61000, memory_mb=96, pids=32, cpus=1.0, tmp_mb=8, cores=(0,))
@@ -164,9 +165,7 @@ def test_an_instant_jobs_output_is_complete_and_in_order(bench: Bench) -> None:
 def test_a_line_is_in_the_file_within_a_second_of_being_printed(bench: Bench) -> None:
     made = bench.make("import time\nprint('one')\ntime.sleep(30)")
     made.start()
-    deadline_s = time.monotonic() + 10.0
-    while not bench.output.read_bytes() and time.monotonic() < deadline_s:
-        time.sleep(0.01)
+    eventually(bench.output.read_bytes)
     assert bench.output.read_bytes() == b"one\n"
     made.remove()
 
@@ -202,14 +201,14 @@ def test_sigterm_reaches_the_program_and_sigkill_ends_a_stubborn_one(bench: Benc
     polite = bench.make("import time\ntry: print('up'); time.sleep(30)\nfinally: print('down')")
     polite.start()
     polite.wait(0.5)
-    _until(lambda: b"up" in bench.output.read_bytes())
+    eventually(lambda: b"up" in bench.output.read_bytes())
     polite.terminate()
     assert polite.wait(5)
     assert polite.finish().code == 143
     polite.remove()
     stubborn = bench.make("import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('ready')\ntime.sleep(30)")
     stubborn.start()
-    _until(lambda: b"ready" in bench.output.read_bytes())
+    eventually(lambda: b"ready" in bench.output.read_bytes())
     stubborn.terminate()
     assert not stubborn.wait(0.5)
     stubborn.kill()
@@ -264,13 +263,6 @@ def test_a_cell_never_gets_more_cpu_than_it_has_cores() -> None:
     spec = Spec("n", "i", Path("/a"), Path("/b"), {}, limits)
     assert cell.host_config(spec)["nano_cpus"] == 2_000_000_000
     assert cell.host_config(replace(spec, limits=replace(limits, seccomp="{}")))["security_opt"][1] == "seccomp={}"
-
-
-def _until(what: object) -> None:
-    deadline_s = time.monotonic() + 10.0
-    while not what():  # type: ignore[operator]
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
 
 
 def test_nothing_printed_is_nothing_dropped(bench: Bench) -> None:

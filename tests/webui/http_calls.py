@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -56,13 +52,3 @@ def post_form(
 ) -> Answer:
     body, headers = form(fields, file)
     return call(port, "POST", path, body, headers)
-
-
-def eventually(probe: Callable[[], T | None], timeout_s: float = 10.0) -> T:
-    deadline_s = time.monotonic() + timeout_s
-    while True:
-        found = probe()
-        if found:
-            return found
-        assert time.monotonic() < deadline_s, f"not within {timeout_s} s"
-        time.sleep(0.02)

@@ -7,7 +7,8 @@ import pytest
 
 from appliance.realtime.control import Resume, Stop
 from appliance.shapes import Health, Motion, RobotView
-from tests.webui.http_calls import Answer, call, eventually, post_json
+from tests.patience import eventually
+from tests.webui.http_calls import Answer, call, post_json
 from tests.webui.stage import Stage, WebProcess
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import eventually
 from tests.webui.conftest import set_stage
-from tests.webui.http_calls import call, eventually, form, post_form, post_json
+from tests.webui.http_calls import call, form, post_form, post_json
 from tests.webui.stage import Stage, WebProcess
 
 Shared = tuple[Stage, WebProcess]

@@ -6,25 +6,14 @@ import socket
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pigpio
 
 from appliance.realtime.twin import pinlog
+from tests.patience import eventually
 
 ROOT = Path(__file__).parents[3]
-
-
-def eventually(true: Callable[[], bool], within_s: float = 5.0) -> bool:
-    """Whether it becomes true in time."""
-    deadline_s = time.monotonic() + within_s
-    while not true():
-        if time.monotonic() > deadline_s:
-            return False
-        time.sleep(0.002)
-    return True
 
 
 class RunningTwin:
@@ -40,9 +29,12 @@ class RunningTwin:
             stderr=subprocess.PIPE,
             text=True,
         )
-        if not eventually(lambda: self._port_file.exists() or self.process.poll() is not None, 20.0):
+        try:
+            eventually(lambda: self._port_file.exists() or self.process.poll() is not None, what="the twin's port")
+            assert self.process.poll() is None, self.process.communicate()
+        except AssertionError:
             self.process.kill()
-        assert self.process.poll() is None, self.process.communicate()
+            raise
         self.port = int(self._port_file.read_text())
 
     def pins(self) -> list[pinlog.PinRecord]:

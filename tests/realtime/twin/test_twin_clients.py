@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from tests.realtime.twin.running_twin import RunningTwin, eventually
+from tests.patience import eventually
+from tests.realtime.twin.running_twin import RunningTwin
 
 with_pigs = pytest.mark.skipif(shutil.which("pigs") is None, reason="pigs is in Debian's package pigpio-tools")
 
@@ -61,11 +62,11 @@ def test_pigs_gets_the_answers_it_gets_from_pigpiod(
 @with_pigs
 def test_pigs_stores_runs_asks_and_deletes_a_script(twin: RunningTwin) -> None:
     script = pigs(twin, "proc tag 1 mils 5 dcr p0 jp 1 tag 2 w 13 0 w 19 0 inr p3 mils 2 jmp 2").stdout.strip()
-    assert eventually(lambda: pigs(twin, f"procr {script} 3").returncode == 0)
-    assert eventually(lambda: int(pigs(twin, f"procp {script}").stdout.split()[4]) > 0)
+    eventually(lambda: pigs(twin, f"procr {script} 3").returncode == 0)
+    eventually(lambda: int(pigs(twin, f"procp {script}").stdout.split()[4]) > 0)
     assert pigs(twin, f"procu {script} 100").returncode == 0
     assert pigs(twin, f"procs {script}").returncode == 0
-    assert eventually(lambda: pigs(twin, f"procp {script}").stdout.split()[0] == "1")
+    eventually(lambda: pigs(twin, f"procp {script}").stdout.split()[0] == "1")
     assert pigs(twin, f"procd {script}").returncode == 0
 
 
@@ -92,12 +93,12 @@ def test_the_c_client_library_is_served(twin: RunningTwin, c_library: ctypes.CDL
     c_library.callback(pi, 25, 2, noted)
     for _ in range(5):
         assert c_library.gpio_trigger(pi, 25, 50, 1) == 0
-    assert eventually(lambda: len(edges) == 10)
+    eventually(lambda: len(edges) == 10)
     assert [down[1] - up[1] for up, down in zip(edges[::2], edges[1::2], strict=True)] == [50] * 5
     registers = (ctypes.c_uint32 * 10)(3)
     script = c_library.store_script(pi, b"tag 1 mils 5 dcr p0 jp 1 inr p3")
-    assert eventually(lambda: c_library.run_script(pi, script, 1, registers) == 0)
-    assert eventually(lambda: c_library.script_status(pi, script, registers) == 1 and registers[3] == 1)
+    eventually(lambda: c_library.run_script(pi, script, 1, registers) == 0)
+    eventually(lambda: c_library.script_status(pi, script, registers) == 1 and registers[3] == 1)
     assert c_library.delete_script(pi, script) == 0
     assert (c_library.gpio_write(pi, 0, 1), c_library.set_bank_1(pi, 1)) == (-41, -42)
     c_library.pigpio_stop(pi)

@@ -11,7 +11,8 @@ import pigpio
 import pytest
 
 from appliance.realtime.twin.protocol import Command
-from tests.realtime.twin.running_twin import RawClient, RunningTwin, eventually
+from tests.patience import eventually
+from tests.realtime.twin.running_twin import RawClient, RunningTwin
 
 GPIO = 25
 Ask = Callable[[Any], Any]
@@ -98,7 +99,7 @@ def test_software_pwm_makes_edges_at_its_frequency(pi: pigpio.pi, asked_hz: int,
     pi.set_PWM_frequency(GPIO, asked_hz)
     pi.set_PWM_dutycycle(GPIO, 128)
     callback = pi.callback(GPIO, pigpio.EITHER_EDGE, lambda _, __, tick: ticks.append(tick))
-    assert eventually(lambda: len(ticks) > edges_per_s // 2, 10.0)
+    eventually(lambda: len(ticks) > edges_per_s // 2, 10.0)
     callback.cancel()
     pi.set_PWM_dutycycle(GPIO, 0)
     span_s = pigpio.tickDiff(ticks[1], ticks[-1]) * 1e-6
@@ -121,7 +122,7 @@ def share_high(pi: pigpio.pi, start: Callable[[], object]) -> float:
     edges: list[tuple[int, int]] = []
     start()
     callback = pi.callback(GPIO, pigpio.EITHER_EDGE, lambda _, level, tick: edges.append((level, tick)))
-    assert eventually(lambda: len(edges) >= 12)
+    eventually(lambda: len(edges) >= 12)
     callback.cancel()
     rises = [tick for level, tick in edges[1:] if level == 1]
     highs = [b[1] - a[1] for a, b in itertools.pairwise(edges) if a[0] == 1]
@@ -136,7 +137,7 @@ def test_triggers_are_pulses_of_their_length(pi: pigpio.pi) -> None:
     for length_us in range(10, 60, 10):
         assert pi.gpio_trigger(GPIO, length_us, 1) == 0
         time.sleep(0.005)  # apart from each other, as a person's would be
-    assert eventually(lambda: len(edges) == 10)
+    eventually(lambda: len(edges) == 10)
     callback.cancel()
     assert [level for level, _ in edges] == [1, 0] * 5
     lengths_us = [down[1] - up[1] for up, down in zip(edges[::2], edges[1::2], strict=True)]
@@ -147,7 +148,7 @@ def test_a_watchdog_reports_silence_until_it_is_switched_off(pi: pigpio.pi) -> N
     ticks: list[int] = []
     callback = pi.callback(GPIO, pigpio.FALLING_EDGE, lambda _, level, tick: ticks.append(tick) if level == 2 else None)
     pi.set_watchdog(GPIO, 10)
-    assert eventually(lambda: len(ticks) >= 50)
+    eventually(lambda: len(ticks) >= 50)
     pi.set_watchdog(GPIO, 0)
     assert 10_000 <= (ticks[49] - ticks[0]) / 49 < 50_000  # each counts from when the last was noticed
     time.sleep(0.05)
@@ -174,23 +175,23 @@ def test_events_reach_who_asked_for_them(pi: pigpio.pi) -> None:
     callback = pi.event_callback(7, lambda event, _: events.append(event))
     pi.event_trigger(7)
     pi.event_trigger(8)
-    assert eventually(lambda: bool(events))
+    eventually(lambda: bool(events))
     callback.cancel()
     assert events == [7]
 
 
 def test_a_script_loops_counts_and_is_stopped(pi: pigpio.pi) -> None:
     script = pi.store_script(b"ld p9 p0 tag 0 w p1 1 mils 5 w p1 0 mils 5 dcr p9 jp 0")
-    assert eventually(lambda: pi.script_status(script)[0] != pigpio.PI_SCRIPT_INITING)
+    eventually(lambda: pi.script_status(script)[0] != pigpio.PI_SCRIPT_INITING)
     pi.write(GPIO, 0)
     callback = pi.callback(GPIO)
     assert pi.run_script(script, [19, GPIO]) == 0
-    assert eventually(lambda: pi.script_status(script)[0] == pigpio.PI_SCRIPT_HALTED)
-    assert eventually(lambda: callback.tally() == 20)
+    eventually(lambda: pi.script_status(script)[0] == pigpio.PI_SCRIPT_HALTED)
+    eventually(lambda: callback.tally() == 20)
     assert pi.run_script(script, [2000, GPIO]) == 0
-    assert eventually(lambda: callback.tally() > 30)
+    eventually(lambda: callback.tally() > 30)
     pi.stop_script(script)
-    assert eventually(lambda: pi.script_status(script)[0] == pigpio.PI_SCRIPT_HALTED)
+    eventually(lambda: pi.script_status(script)[0] == pigpio.PI_SCRIPT_HALTED)
     loops_left = pi.script_status(script)[1][9]
     assert 0 < loops_left < 2000
     time.sleep(0.05)

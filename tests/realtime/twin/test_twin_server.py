@@ -23,7 +23,8 @@ from appliance.realtime.twin.build import build
 from appliance.realtime.twin.protocol import Command, Refusal
 from appliance.realtime.twin.server import Server, listen
 from gym_raas.parameters import load_robot
-from tests.realtime.twin.running_twin import ROOT, RawClient, RunningTwin, eventually
+from tests.patience import eventually
+from tests.realtime.twin.running_twin import ROOT, RawClient, RunningTwin
 from tests.realtime.twin.test_twin_scripts import DEAD_MAN, words
 
 StartTwin = Callable[..., RunningTwin]
@@ -108,7 +109,7 @@ def test_a_notification_stream_counts_its_reports_and_ends_with_its_connection(
         (2, 0, 1),
     ]
     stream.socket.close()
-    assert eventually(lambda: raw.ask(Command.NB, handle, 0) == Refusal.BAD_HANDLE)
+    eventually(lambda: raw.ask(Command.NB, handle, 0) == Refusal.BAD_HANDLE)
 
 
 def test_all_handles_can_be_taken_and_are_given_back(start_twin: StartTwin) -> None:
@@ -118,7 +119,7 @@ def test_all_handles_can_be_taken_and_are_given_back(start_twin: StartTwin) -> N
     assert handles[-1] == Refusal.NO_HANDLE
     for stream in streams:
         stream.socket.close()
-    assert eventually(lambda: RawClient(twin.port).ask(Command.NOIB) == 0)
+    eventually(lambda: RawClient(twin.port).ask(Command.NOIB) == 0)
 
 
 def test_a_client_that_stops_reading_stalls_nobody_and_finds_a_gap(start_twin: StartTwin) -> None:
@@ -205,7 +206,7 @@ def test_the_dead_man_acts_when_the_client_is_killed(start_twin: StartTwin) -> N
     victim.kill()
     killed_ns = time.monotonic_ns()
     victim.communicate()
-    assert eventually(lambda: twin.pins()[-1].command == 0.0)
+    eventually(lambda: twin.pins()[-1].command == 0.0)
     off = twin.pins()[-1]
     assert (off.forward, off.backward) == (0.0, 0.0)
     assert 0.05 < (off.t_ns - killed_ns) * 1e-9 < 1.0  # 0.1 on a machine with nothing else to do
@@ -243,11 +244,11 @@ def script_status(raw: RawClient, script: int) -> tuple[int, ...]:
 def test_scripts_and_pins_outlive_their_client(twin: RunningTwin) -> None:
     first = RawClient(twin.port)
     script = first.ask(Command.PROC, extension=b"tag 1 mils 5 inr p0 jmp 1")
-    assert eventually(lambda: first.ask(Command.PROCR, script, extension=words(0)) == 0)
+    eventually(lambda: first.ask(Command.PROCR, script, extension=words(0)) == 0)
     first.ask(Command.WRITE, 25, 1)
     first.socket.close()
     second = RawClient(twin.port)
-    assert eventually(lambda: script_status(second, script)[1] > 10)
+    eventually(lambda: script_status(second, script)[1] > 10)
     assert second.ask(Command.READ, 25) == 1
     assert second.ask(Command.PROCD, script) == 0
     assert second.ask(Command.PROCP, script) == Refusal.BAD_SCRIPT_ID
@@ -309,7 +310,7 @@ def run_twin(*options: str) -> subprocess.CompletedProcess[str]:
 def test_a_real_time_priority_is_taken_where_it_is_allowed(start_twin: StartTwin) -> None:
     twin = start_twin("--fifo-priority", "3")
     pid = twin.process.pid
-    assert eventually(lambda: os.sched_getscheduler(pid) == os.SCHED_FIFO) or not may_use_fifo()
+    eventually(lambda: os.sched_getscheduler(pid) == os.SCHED_FIFO) or not may_use_fifo()
     twin.process.terminate()
     assert ("SCHED_FIFO is not allowed" in twin.process.communicate()[1]) != may_use_fifo()
 
@@ -333,7 +334,7 @@ def test_reports_can_be_tampered_with_to_inject_faults() -> None:
     stream, raw = RawClient(server.port), RawClient(server.port)
     raw.ask(Command.NB, stream.ask(Command.NOIB), 1 << 25)
     raw.ask(Command.WRITE, 25, 1)
-    assert eventually(lambda: len(dropped) == 1)
+    eventually(lambda: len(dropped) == 1)
     raw.ask(Command.WRITE, 25, 0)
     assert struct.unpack("<HHII", stream.receive(12))[0] == 1
     server.stop()
