@@ -93,7 +93,7 @@ def level() -> Level:
     choices: tuple[Level, ...] = ("root", "user") if os.geteuid() == 0 else ("user",)
     room = Room(uid=65534, limits=Limits(seconds=10, scratch_bytes=1 << 20, scratch_files=64))
     for choice in choices:
-        with run("appliance.running.trial", {}, room, at=choice) as outcome:
+        with run("appliance.intake.trial", {}, room, at=choice) as outcome:
             if outcome.answer is not None:
                 _log.info("strangers' sources are handled at isolation level %s", choice)
                 return choice
