@@ -9,7 +9,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env)
 PYTHON := .venv/bin/python
 PYTEST := $(SUDO) $(PYTHON) -m pytest
 
-.PHONY: help run setup setup-dev test test-all bench chaos image test-image job-image lint format lock clean
+.PHONY: help run setup setup-dev test test-all bench chaos image test-image job-image lint format pictures lock clean
 
 help: ## Show these commands
 	@echo "Reality as a Service. Commands, as in \`make run PORT=8080 DATA=data\`:"; echo
@@ -24,8 +24,11 @@ setup: ## Install what running needs, as far as it is missing
 setup-dev: ## Install what testing needs, too
 	@$(SUDO) image_build/setup.sh dev
 
+# Real processes on a shared machine: what failed is tried once more, alone, and named; what fails twice is broken.
+AGAIN := || { echo; echo "Once more, only what failed:"; $(PYTEST) --last-failed --last-failed-no-failures=none; }
+
 test: setup-dev ## Check everything that needs no Raspberry Pi (about 20 minutes)
-	@$(PYTEST)
+	@$(PYTEST) $(AGAIN)
 
 test-all: setup-dev ## The same with the slow tests
 	@$(PYTEST) -m "not chaos and not image and not pi"
@@ -50,6 +53,9 @@ lint: setup-dev ## Check style, types and imports only
 
 format: ## Lay out the code, and mend what can be mended by itself
 	@$(PYTHON) -m ruff format . && $(PYTHON) -m ruff check --fix --quiet .
+
+pictures: setup-dev ## Make the pictures of the documents anew
+	@$(SUDO) $(PYTHON) docs/pictures.py
 
 lock: ## Resolve the newest allowed versions of all dependencies
 	@image_build/lock.sh
