@@ -8,7 +8,7 @@ import msgspec
 
 from appliance.federation import entries, heartbeat, joblog
 from appliance.federation.desk import Held
-from appliance.federation.entries import MAX_ATTEMPTS, Claim, Done, Spec, Steal
+from appliance.federation.entries import MAX_ATTEMPTS, Claim, Done, Nudge, Spec, Steal
 from appliance.federation.joblog import JobLog, Phase, Slot
 from appliance.federation.listing import Seen
 from appliance.federation.requests import Fetch, Row, Status, Talk
@@ -72,6 +72,15 @@ def steal(station: Station, log: JobLog, slots: list[Slot | None]) -> Talk[JobLo
         return log
     station.must_ring = True
     return joblog.read(station.roster, log.job, [*slots, Slot(sealed, reply.date_s)])
+
+
+def nudge(station: Station, log: JobLog) -> Talk[None]:
+    """Make an open job visible again whose last slot is rubbish."""
+    entry = Nudge(
+        fleet=station.roster.fleet, job=log.job, slot=log.next_slot, prev=log.tip, by=station.me, nonce=station.nonce()
+    )
+    yield from station.create(station.keys.slot(log.job, log.next_slot), station.identity.seal(entry, odd=True))
+    station.must_ring = True
 
 
 def ends(station: Station, seen: list[Seen]) -> Talk[list[list[Slot | None] | None]]:

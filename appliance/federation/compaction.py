@@ -104,7 +104,9 @@ class Compactor:
             log = joblog.read(station.roster, job.job, found)
             if log.phase is Phase.HELD:
                 log = yield from claiming.steal(station, log, found)
-            if log.phase is Phase.OPEN:
+            if log.phase is Phase.OPEN and job.phase is not Phase.OPEN:
+                yield from claiming.nudge(station, log)
+            elif log.phase is Phase.OPEN:
                 station.must_ring = True
             if log.phase not in {Phase.ENDED, Phase.VOID}:
                 break

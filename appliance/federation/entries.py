@@ -118,7 +118,11 @@ class Cancel(Placed, frozen=True, tag="cancel"):
     """The submitter doesn't want it any more; ends the job."""
 
 
-Entry: TypeAlias = Spec | Claim | Steal | Done | Fail | Cancel
+class Nudge(Placed, frozen=True, tag="nudge"):
+    """The job is open, although rubbish in its last slot hides that from listings. Changes nothing but what they show."""
+
+
+Entry: TypeAlias = Spec | Claim | Steal | Done | Fail | Cancel | Nudge
 _DECODER: Final[msgspec.json.Decoder[Entry]] = msgspec.json.Decoder(Entry)
 
 
@@ -135,7 +139,7 @@ def digest(sealed: bytes) -> str:
 def leaves_open(entry: Entry) -> bool:
     """Whether somebody may claim the job after this entry. Its sealed size is odd then, so that a listing tells it."""
     match entry:
-        case Spec():
+        case Spec() | Nudge():
             return True
         case Steal(again=again) | Fail(again=again):
             return again

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from appliance.federation import entries
-from appliance.federation.entries import MAX_ATTEMPTS, Cancel, Claim, Done, Entry, Fail, Spec, Steal
+from appliance.federation.entries import MAX_ATTEMPTS, Cancel, Claim, Done, Entry, Fail, Nudge, Spec, Steal
 from appliance.federation.signing import Roster, Untrusted
 
 
@@ -125,6 +125,9 @@ def _apply(log: JobLog, entry: Entry, written_s: float) -> None:
             _end(log, entry)
         case Steal() | Done() | Fail():
             _release(log, entry)
+        case Nudge():
+            if log.phase is not Phase.OPEN:
+                raise _Refused("the job isn't open")
 
 
 def _release(log: JobLog, entry: Steal | Done | Fail) -> None:

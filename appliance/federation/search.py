@@ -21,6 +21,7 @@ from appliance.federation.timing import has_expired, stretched
 
 PAGE: Final = 400
 _SWEEP_SHARE: Final = 0.1
+_FROM_THE_START: Final = 0.5
 _WIDEST_S: Final = 30 * 86400.0
 _NARROWEST_S: Final = 5.0
 _QUICK_LOOKS: Final = 12
@@ -43,11 +44,13 @@ class Search:
         self._window_s = station.timing.horizon_s
         self._oldest_s: float | None = None
         self._quick = 0
+        self.looks = 0
         self._sweep_s = float("-inf")
 
     def look(self) -> Talk[Page | None]:
         """One look, if there is a reason for it; None if there is none. Sets when the next is due."""
         station, timing = self._station, self._station.timing
+        self.looks += 1
         if not station.hungry and not (yield from self._rings()):
             if station.now_s < self._sweep_s:
                 return None
@@ -73,9 +76,9 @@ class Search:
         return True
 
     def _sweep_start_s(self) -> float:
-        """A random moment since the oldest job that is known."""
+        """The very beginning, or a random moment since the oldest job that is known."""
         newest_s = self._station.server_s() - self._station.timing.lease_s
-        if self._oldest_s is None or self._oldest_s >= newest_s:
+        if self._oldest_s is None or self._oldest_s >= newest_s or self._station.rng.random() < _FROM_THE_START:
             return 0.0
         return self._station.rng.uniform(self._oldest_s, newest_s)
 

@@ -112,9 +112,9 @@ class Watch:
         late = has_expired(seen.changed_s, date_s, station.timing.lease_s)
         changed = self._seen.get(own.job) != (seen.top, seen.phase)
         self._seen[own.job] = (seen.top, seen.phase)
-        if seen.phase is Phase.OPEN and not changed:
-            station.must_ring = station.must_ring or late
-        elif seen.phase is Phase.ENDED or (seen.phase is Phase.HELD and late) or seen.phase is Phase.OPEN:
+        if seen.phase is Phase.OPEN and late:
+            station.must_ring = True
+        if seen.phase is Phase.ENDED or late or (seen.phase is Phase.OPEN and changed):
             yield from self._read(own, seen, late=late)
         elif changed:
             station.desk.saw(own.job, seen.phase, "")
@@ -133,6 +133,8 @@ class Watch:
         claiming.report(station, log)
         if log.phase is Phase.HELD and late:
             log = yield from claiming.steal(station, log, slots)
+        elif log.phase is Phase.OPEN and seen.phase is not Phase.OPEN:
+            yield from claiming.nudge(station, log)
         if log.phase is Phase.ENDED:
             yield from self._settle(own, log)
         else:

@@ -67,7 +67,7 @@ def play_on(where: Bucket, settings: Settings) -> Report:
         batch=settings.batch, given_up=audit.given_up, claims=audit.claims, steals=audit.steals,
         requests=dict(tally.requests), requests_idle_day=idle,
         cost_per_job_usd=cost_usd(tally.requests, settings.prices) / jobs, pick_up_s=quantiles(audit.waits_s),
-        list_pages_per_look=1.0, events=dict(tally.events),
+        list_pages_per_look=tally.pages / max(1, sum(member.looks for member in members)), events=dict(tally.events),
         stale_holders=tally.events["paused"] + sum(len(member.desk.overtaken) for member in members),
         stale_holders_refused=sum(len(member.desk.overtaken) for member in members),
         refused_entries=sum(len(member.desk.complaints) for member in members),

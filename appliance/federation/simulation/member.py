@@ -13,6 +13,7 @@ from appliance.federation.desk import Finished, Held, Submission
 from appliance.federation.entries import INLINE_BYTES, Archive, File, Outcome, Spec
 from appliance.federation.joblog import JobLog, Phase
 from appliance.federation.keys import Keys
+from appliance.federation.search import Search
 from appliance.federation.signing import Identity, Roster
 from appliance.federation.simulation.settings import Settings
 from appliance.federation.station import Station
@@ -30,6 +31,7 @@ class SimulatedDesk:
         self._settings, self._rng = settings, rng
         self.now_s = 0.0  # local monotonic clock, set before each turn
         self.ends_s = float("inf")
+        self.robot = "pendulum"
         self._held: Held | None = None
         self._until_s = float("inf")
         self._broken = ""
@@ -50,7 +52,7 @@ class SimulatedDesk:
 
     def fits(self, spec: Spec) -> bool:
         """Whether this robot meets a job's needs, and its owner takes jobs of this submitter."""
-        return spec.needs.robot == "pendulum"
+        return spec.needs.robot == self.robot
 
     def held(self) -> Held | None:
         """The job that is held, or may be."""
@@ -159,6 +161,7 @@ class Member:
         self.offset_s = self.rng.uniform(0.0, 1e6)
         self.desk = SimulatedDesk(settings, self.rng)
         self.talk: Talk[None] | None = None
+        self._searches: list[Search] = []
         self.turn = 0  # number of its present event; older ones in the heap are void
         self.waits = False
         self.paused_until_s = 0.0
@@ -188,4 +191,11 @@ class Member:
         station = Station(
             self._identity, self._roster, Keys(self._roster.fleet), self._settings.timing, self.desk, self.rng
         )
-        self.talk = Agent(station, compacts=self._compacts).life()
+        agent = Agent(station, compacts=self._compacts)
+        self._searches.append(agent.search)
+        self.talk = agent.life()
+
+    @property
+    def looks(self) -> int:
+        """How often it looked for work, in all its lives."""
+        return sum(search.looks for search in self._searches)

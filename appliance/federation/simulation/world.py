@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from appliance.federation.model_store import ModelStore
 from appliance.federation.requests import Fetch, Get, GetMany, List, Put, Reply, Request, Send, Status, Wait
+from appliance.federation.search import PAGE
 from appliance.federation.simulation.member import Member
 from appliance.federation.simulation.settings import Settings
 
@@ -22,10 +23,11 @@ _PART_BYTES = 8 << 20
 
 @dataclass
 class Tally:
-    """What was counted. slots: outcomes of late writes and of stale holders."""
+    """What was counted. pages: of names, in looks for work."""
 
     requests: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
+    pages: int = 0
 
     def count(self, request: Request) -> None:
         """Count a request as the store's owner would be billed."""
@@ -40,8 +42,9 @@ class Tally:
                 self.requests["put"] += 1
             case Send(size_bytes=size):
                 self.requests["put"] += 1 if size <= _PART_BYTES else 2 + -(-size // _PART_BYTES)
-            case List():
+            case List(limit=limit):
                 self.requests["list"] += 1
+                self.pages += limit == PAGE
 
 
 class World:
