@@ -1,0 +1,1 @@
+"""Builds the SD-card image of the appliance, and holds what runs at its first boot."""
