@@ -30,6 +30,7 @@ from appliance import engine, ulid
 from appliance.config import Config
 from appliance.errors import InUse, RaasError
 from appliance.paths import Paths
+from appliance.realtime import motor_off
 from appliance.realtime.control import GuardClient, Status
 from appliance.store import NewJob, Store
 from appliance.supervisor import Child, Supervisor
@@ -98,6 +99,7 @@ def _serve(setting: _Setting, supervisor: Supervisor, *, sample: bool) -> None:
             with _signals_ignored():
                 setting.console.print("\n[dim]stopping ...[/]")
                 supervisor.stop()
+                _leave_motor_off(setting)
                 _tidy(paths)
 
 
@@ -107,6 +109,16 @@ def _tidy(paths: Paths) -> None:
     paths.live_ring.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         paths.shm.rmdir()
+
+
+def _leave_motor_off(setting: _Setting) -> None:
+    """Switch a real robot's pins off whatever the guard's end was like; a twin has ended with its pins."""
+    if setting.config.robot.link == "twin":
+        return
+    try:
+        setting.say(motor_off.switch_off(motor_off.link_of(setting.config), motor_off.pins_of(setting.config)))
+    except RaasError as error:
+        setting.console.print(f"[red]✗[/] {error}", soft_wrap=True)
 
 
 def _start_all(setting: _Setting, supervisor: Supervisor, *, sample: bool) -> None:
