@@ -22,17 +22,18 @@ def run(
     hint: str = "",
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    given: str = "",
 ) -> str:
     """Run a program without a shell and without a terminal, and return what it printed.
 
-    `environment` replaces the inherited one when given. Raises `BuildError` with `hint` when the program is missing
+    `environment` replaces the inherited one when given; the program reads `given` on its standard input. Raises `BuildError` with `hint` when the program is missing
     or its exit code isn't zero.
     """
     command = [str(argument) for argument in arguments]
     try:
         done = subprocess.run(
             command,
-            stdin=subprocess.DEVNULL,
+            input=given.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=cwd,
