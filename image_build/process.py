@@ -26,8 +26,8 @@ def run(
 ) -> str:
     """Run a program without a shell and without a terminal, and return what it printed.
 
-    `environment` replaces the inherited one when given; the program reads `given` on its standard input. Raises `BuildError` with `hint` when the program is missing
-    or its exit code isn't zero.
+    `environment` replaces the inherited one when given; the program reads `given` on its standard input. Raises
+    `BuildError` with `hint` when the program is missing or its exit code isn't zero.
     """
     command = [str(argument) for argument in arguments]
     try:
