@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -10,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.appliance_process import end_with_parent
+from appliance.lifeline import die_with_parent
 
 #: Starts an engine, says its version, waits for the end of its input, and stops it.
 PROGRAM = """
@@ -40,9 +42,10 @@ class SecondEngine:
         self._program: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
+        tests = os.getpid()
         self._program = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            preexec_fn=end_with_parent,  # noqa: PLW1509 - between fork and exec it makes one system call
+            preexec_fn=lambda: die_with_parent(tests, signal.SIGTERM),  # noqa: PLW1509 - between fork and exec it makes one system call
         )  # fmt: skip
         assert self._program.stdout is not None
         assert self._program.stdout.readline()[:1].isdigit(), "the engine has started"
