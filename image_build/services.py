@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Final
 
 SOURCE: Final = Path(__file__).resolve().parents[1] / "systemd"
-#: The appliance's Python environment on a machine that services run on.
-PREFIX: Final = Path("usr/lib/raas")
 UNITS: Final = Path("usr/lib/systemd/system")
 OTHERS: Final = {
     "sysusers.conf": Path("usr/lib/sysusers.d/raas.conf"),

@@ -11,7 +11,6 @@ import bz2
 import codecs
 import contextlib
 import gzip
-import io
 import lzma
 import os
 import stat
@@ -237,15 +236,11 @@ def _form(form: int) -> str:
     return "link" if form == stat.S_IFLNK else "device or other special file"
 
 
-class _Counted(io.RawIOBase):
+class _Counted:
     """A decompressed stream that ends in BadSource once it has given more than a tar of the allowed size can hold."""
 
     def __init__(self, stream: Readable, budget: Budget) -> None:
         self._stream, self._budget = stream, budget
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
 
     def read(self, size: int = -1) -> bytes:
         """At most one chunk, counted."""

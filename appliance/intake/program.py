@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import codecs
-import os
 import stat
 import sys
 import warnings
@@ -58,12 +57,6 @@ def missing(names: dict[str, bool], what: str, in_top_folder: bool, inside: str 
     similar = next((name for name in names if name.lower() == NAME and name != NAME), "")
     hint = f"Rename {similar} to {NAME}." if similar else f"Put {NAME} {where}."
     return f"The {what} has no {NAME} at its top (found: {found or 'nothing'}). {hint}"
-
-
-def list_folder(folder: Path) -> dict[str, bool]:
-    """What stands in a folder: name, and whether it is a folder."""
-    with os.scandir(folder) as entries:
-        return {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
 
 
 def check(folder: Path) -> None:

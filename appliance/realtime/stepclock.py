@@ -31,11 +31,6 @@ class StepClock:
         self._due: Boundary | None = None
         self.k = 0
 
-    @property
-    def acting(self) -> bool:
-        """Whether an action waits for its boundary."""
-        return self._due is not None
-
     def act(self, now_us: int) -> Boundary:
         """An action begins to act; returns the boundary that will end its step."""
         if self._due is not None:

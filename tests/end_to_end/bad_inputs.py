@@ -1,4 +1,4 @@
-"""The table of bad input: what is submitted, or what breaks, how it must end, and what must be gone afterwards.
+"""The table of bad input: what is submitted, how it must end, and what must be gone afterwards.
 
 Data only. A runner over the whole appliance submits each row, waits for the final state, matches `message` against the
 job's detail (or the answer to the submission), and asks the host whether everything in `gone` is gone.
@@ -220,41 +220,4 @@ PROGRAMS = (
              program(_DRIVE + "for _ in range(10): env.step([2.0])\nimport os, signal; os.kill(os.getpid(), signal.SIGKILL)\n"),
              (State.FAILED,), Reason.EXIT_CODE, r"SIGKILL"),
     BadInput("steps with what is no number", program(_DRIVE + "env.step([float('nan')])\n"), (State.FAILED,), Reason.EXIT_CODE, r"."),
-)  # fmt: skip
-
-
-class Break(enum.Enum):
-    """What goes wrong outside of any submission. The one who runs the row knows how; nothing is simulated."""
-
-    DOCKER_STOPPED = "the Docker daemon of this appliance (one of the test's own) is stopped"
-    PIGPIOD_GONE = "the twin is killed in the middle of a job"
-    DISK_FULL = "the data folder is a small tmpfs that fills up"
-    PORT_TAKEN = "another program listens on web.port"
-    SECOND_APPLIANCE = "a second `raas up` on the same data folder"
-    BROKEN_CONFIG = "raas.yaml has an unknown key, or a value out of range"
-
-
-@dataclass(frozen=True)
-class BadHost:
-    """One row of the host's own troubles. `says`: searched in the job's detail, or in what the command prints.
-
-    `starts`: whether `raas up` runs at all; `then`: the state of a job that was there, once the trouble is over.
-    """
-
-    name: str
-    breaks: Break
-    reason: Reason | None
-    says: str
-    starts: bool
-    then: State | None
-    gone: frozenset[Gone] = frozenset({Gone.PROCESSES, Gone.CONTAINERS, Gone.MOUNTS, Gone.MOTOR})
-
-
-HOSTS = (
-    BadHost("Docker isn't running", Break.DOCKER_STOPPED, Reason.ENGINE_UNAVAILABLE, r"Docker", starts=True, then=State.SUCCEEDED),
-    BadHost("pigpiod goes away in the middle of a job", Break.PIGPIOD_GONE, Reason.INTERRUPTED, r"robot", starts=True, then=State.SUCCEEDED),
-    BadHost("the disk is full", Break.DISK_FULL, Reason.DISK_FULL, r"disk|room|space", starts=True, then=State.SUCCEEDED),
-    BadHost("the port is taken", Break.PORT_TAKEN, None, r"port \d+", starts=False, then=None),
-    BadHost("the appliance runs already", Break.SECOND_APPLIANCE, None, r"[Aa]nother", starts=False, then=None),
-    BadHost("the configuration is broken", Break.BROKEN_CONFIG, None, r"raas\.yaml", starts=False, then=None),
 )  # fmt: skip

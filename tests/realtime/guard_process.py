@@ -46,9 +46,6 @@ class Job:
         assert self.socket.poll(int(patience_s * 1000)), "no answer"
         return wire.parse_reply(self.socket.recv())
 
-    def is_silent(self, patience_s: float = 0.3) -> bool:
-        return not self.socket.poll(int(patience_s * 1000))
-
     def hello(self) -> wire.Reply:
         self.send(wire.Hello(self.client).pack())
         return self.receive()
@@ -127,10 +124,7 @@ class Rig:
             self.disarm()
             return False
 
-        try:
-            eventually(drives, what="a driven robot")
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {said}\n{self.log()[-2000:]}") from error
+        eventually(drives, what="a driven robot", then=lambda: f"{said}\n{self.log()[-2000:]}")
         return self.jobs[-1]
 
     def wait_ready(self) -> None:
@@ -144,25 +138,19 @@ class Rig:
                 self.resume()  # a link that was slow for a moment on a busy machine is another test's matter
             return status.loop_alive and status.gateway_alive and status.state == "disarmed" and self.arm_is_possible()
 
-        try:
-            eventually(ready, what="an idle robot")
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {seen}\n{self.log()[-2000:]}") from error
+        eventually(ready, what="an idle robot", then=lambda: f"{seen}\n{self.log()[-2000:]}")
 
     def arm_is_possible(self) -> bool:
         """Whether an arm succeeds; it is taken back at once."""
         return self.arm().ok and self.disarm().ok
 
     def wait_status(self, wanted: str, **fields: object) -> Reply:
-        found: list[Reply] = []
 
-        def look() -> bool:
+        def look() -> Reply | None:
             reply = self.status()
-            found[:] = [reply]
-            return all(getattr(reply, name) == value for name, value in fields.items())
+            return reply if all(getattr(reply, name) == value for name, value in fields.items()) else None
 
-        eventually(look, what=wanted)
-        return found[0]
+        return eventually(look, what=wanted)
 
     def child(self, name: str) -> int:
         """Process id of the guard's child that runs the module of that name; 0 if there is none."""

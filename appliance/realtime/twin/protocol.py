@@ -2,6 +2,9 @@
 
 A request is 16 bytes (command, p1, p2, p3) and p3 bytes of extension; the reply repeats the first three words, and its
 fourth is the result. Notifications are 12-byte reports on a connection of their own.
+
+The loop's `pigpiod_protocol` says some of this again, on purpose: a mistake in one module for both sides would cancel out
+in every test against the twin.
 """
 
 from __future__ import annotations
