@@ -113,6 +113,7 @@ class Stack:
         self.store.close()
         shutil.rmtree(self.paths.runtime.parent)
         self.paths.live_ring.unlink()
+        self.paths.shm.rmdir()
 
 
 @pytest.fixture

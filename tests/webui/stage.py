@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import shutil
 import signal
 import socket
 import subprocess
@@ -151,7 +152,7 @@ class Robot(threading.Thread):
         """Stop moving and take the ring away."""
         self.ended.set()
         self.join(2.0)
-        self._path.unlink(missing_ok=True)
+        shutil.rmtree(self._path.parent, ignore_errors=True)
 
 
 @dataclass
