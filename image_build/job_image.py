@@ -78,6 +78,18 @@ def ensure_job_image(client: docker.DockerClient, name: str = "standard", say: C
     return wanted.tag
 
 
+def base_tag(name: str, target: Target) -> str:
+    """The tag of the base that the present sources make for a target. Reads files only."""
+    return _plan(RECIPES[name], target).base_tag
+
+
+def base_archive(name: str, target: Target, say: Callable[[str], None] = silent) -> Path:
+    """The archive of a base, from the cache or made first; needs no engine. Raises `BuildError`."""
+    recipe = RECIPES[name]
+    with _only_builder():
+        return _base(_plan(recipe, target), recipe, target, say)
+
+
 def this_machine() -> Target:
     """The target of this machine: its own Debian release and architecture."""
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())

@@ -65,6 +65,7 @@ ENABLED: Final = (
     "avahi-daemon.service",
     "NetworkManager.service",
     "raas-first-boot.service",
+    "raas-job-image.service",
     "raas-storage.service",
     "systemd-timesyncd.service",
 )
@@ -86,6 +87,7 @@ PERSISTENT: Final = (
     ("raas", "/var/lib/raas"),
     ("docker", "/var/lib/docker"),
     ("containerd", "/var/lib/containerd"),
+    ("cache", "/var/cache/raas"),
     ("settings", "/etc/raas"),
     ("networks", "/etc/NetworkManager/system-connections"),
     ("network-state", "/var/lib/NetworkManager"),

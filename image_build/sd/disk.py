@@ -80,10 +80,7 @@ def assemble(table: str, parts: Iterable[tuple[Partition, Path]], image: Path) -
     image.unlink(missing_ok=True)
     with image.open("wb") as disk:
         disk.truncate(max(part.start_mib + part.size_mib for part, _ in parts) * MIB)
-    script = image.with_suffix(".sfdisk")
-    script.write_text(table)
-    _run("sh", "-c", 'exec sfdisk --quiet --no-tell-kernel --no-reread "$1" < "$2"', "sh", image, script)
-    script.unlink()
+    _run("sfdisk", "--quiet", "--no-tell-kernel", "--no-reread", image, given=table)
     for partition, content in parts:
         copied = ("conv=notrunc,sparse", "bs=1M", f"seek={partition.start_mib}", "status=none")
         _run("dd", f"if={content}", f"of={image}", *copied)
@@ -131,7 +128,7 @@ def _everything(root: Path) -> Iterable[Path]:
         yield from (Path(folder) / name for name in sorted([*folders, *names]))
 
 
-def _run(program: str, *arguments: str | Path) -> str:
+def _run(program: str, *arguments: str | Path, given: str = "") -> str:
     if shutil.which(program, path=_ENVIRONMENT["PATH"]) is None:
         raise BuildError(f"`{program}` isn't installed. {_PROGRAMS_HINT}")
-    return run([program, *arguments], environment=_ENVIRONMENT)
+    return run([program, *arguments], environment=_ENVIRONMENT, given=given)

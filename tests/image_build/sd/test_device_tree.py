@@ -14,8 +14,8 @@ from image_build.sd.device_tree import nodes, way_to_card
 from image_build.sd.kernel_modules import Kernel, lacking
 from tests.image_build.sd.device_tree_writer import flattened, handle
 
-# What the device trees and module lists of Debian's PREEMPT_RT kernel say about both boards; only facts, extracted with
-# `python -m image_build.sd_image boards KERNEL.deb`.
+# What the device trees and module lists of Debian's PREEMPT_RT kernel say about both boards. The build makes
+# the same check with the very kernel that it has put into the image (tree.initrd_complaints).
 FROZEN = json.loads((Path(__file__).parent / "boards.json").read_text())
 KERNEL = Kernel.of("\n".join(FROZEN["modules_alias"]), "\n".join(FROZEN["modules_builtin"]))
 WAYS = {board: [tuple(names) for names in way] for board, way in FROZEN["ways"].items()}
