@@ -19,6 +19,7 @@ from appliance.lifeline import die_with_parent
 from appliance.paths import Paths
 from appliance.shapes import JobView
 from tests.patience import eventually
+from tests.process_table import processes
 
 REPOSITORY = Path(__file__).parent.parent
 START_S = 120.0
@@ -105,25 +106,10 @@ def running_appliance(
             appliance = Appliance(process, paths, Client(url), output)
             yield appliance
             appliance.stop()
-            assert processes_of(runtime) == []
+            assert list(processes(runtime)) == []
             assert not paths.runtime.exists()
             assert not paths.shm.exists()
         finally:
             if process.poll() is None:
                 process.terminate()
                 process.wait(60)
-
-
-def processes_of(marker: str) -> list[str]:
-    """Command lines of living processes that name `marker`."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-            except OSError:
-                continue
-            if marker in line and state != "Z":
-                found.append(line)
-    return found

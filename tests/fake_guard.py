@@ -7,7 +7,6 @@ does, and can be made faulty, stopped or absent.
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ import msgspec
 
 from appliance.paths import Paths
 from appliance.realtime.control import (
-    RIGHTS,
     Arm,
     Disarm,
     Lease,
@@ -27,9 +25,9 @@ from appliance.realtime.control import (
     Settle,
     Start,
     Stop,
-    decode_request,
 )
 from appliance.realtime.telemetry import Segment, SegmentSize, StepRecord, TickRecord
+from tests.control_sockets import ControlSockets
 
 
 @dataclass
@@ -61,28 +59,12 @@ class FakeGuard:
     def open(self) -> FakeGuard:
         """Listen."""
         self._lock = threading.RLock()
-        self._open: list[socket.socket] = []
-        for right in RIGHTS:
-            path = self.paths.control(right)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.unlink(missing_ok=True)
-            listener = socket.socket(socket.AF_UNIX)
-            listener.bind(str(path))
-            listener.listen(16)
-            self._open.append(listener)
-            threading.Thread(target=self._accept, args=(listener, right), daemon=True).start()
+        self._sockets = ControlSockets(self.paths, self._answer)
         return self
 
     def close(self) -> None:
         """Vanish, with all connections, as a killed process does."""
-        for right in RIGHTS:
-            self.paths.control(right).unlink(missing_ok=True)
-        for one in self._open:
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            one.close()
+        self._sockets.close()
 
     def requests(self) -> list[type[Request]]:
         """Kinds of what was asked, in order."""
@@ -98,24 +80,6 @@ class FakeGuard:
         """Clear fault and stop."""
         with self._lock:
             self.fault, self.stopped = "none", None
-
-    def _accept(self, listener: socket.socket, right: str) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            self._open.append(connection)
-            threading.Thread(target=self._serve, args=(connection, right), daemon=True).start()
-
-    def _serve(self, connection: socket.socket, right: str) -> None:
-        try:
-            for line in connection.makefile("rb"):
-                request = decode_request(line)
-                assert isinstance(request, RIGHTS[right])
-                connection.sendall(msgspec.json.encode(self._answer(request)) + b"\n")
-        except OSError:
-            pass
 
     def _answer(self, request: Request) -> Reply:
         if isinstance(request, Settle) and not self.stopped:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.process_table import processes
+
 # A user that no other test or appliance on this machine has at the moment.
 UID = 200_000 + os.getpid() % 100_000
 _DEADLINE_S = 5.0
@@ -17,17 +19,7 @@ _DEADLINE_S = 5.0
 
 def processes_of(uid: int) -> list[str]:
     """Command lines of the living processes of one user, as the host sees them."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdigit() and entry.stat().st_uid == uid and not _is_dead(entry):
-                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-    return found
-
-
-def _is_dead(process: Path) -> bool:
-    """Whether it only waits for the host's init to notice."""
-    return (process / "stat").read_text().rpartition(") ")[2][0] in "ZX"
+    return [process.command for process in processes() if process.uid == uid]
 
 
 def children() -> set[int]:

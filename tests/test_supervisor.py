@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from appliance.supervisor import Child, StartFailed, Supervisor
-from tests.appliance_process import processes_of
 from tests.patience import eventually
+from tests.process_table import processes
 
 FOREVER = "import sys, time; open(sys.argv[1], 'a').write('started\\n'); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + FOREVER
@@ -86,4 +86,4 @@ def test_children_die_with_a_killed_supervisor(marker: Path) -> None:
     eventually(marker.exists, 10.0, "the child has started")
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
-    eventually(lambda: not processes_of(str(marker)), 10.0, "the child has gone")
+    eventually(lambda: not list(processes(str(marker))), 10.0, "the child has gone")

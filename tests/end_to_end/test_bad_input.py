@@ -22,7 +22,7 @@ from appliance.config import Config
 from appliance.engine import docker_host
 from appliance.jobs import State
 from appliance.shapes import JobView
-from tests.appliance_process import Appliance, processes_of, running_appliance
+from tests.appliance_process import Appliance, running_appliance
 from tests.end_to_end.bad_inputs import (
     CONFIG,
     GOOD_PROGRAM,
@@ -34,6 +34,7 @@ from tests.end_to_end.bad_inputs import (
     Gone,
 )
 from tests.patience import eventually
+from tests.process_table import processes
 from tests.second_engine import second_engine
 from tests.servers.git_server import GitServer
 
@@ -125,14 +126,7 @@ def everything_is_gone(appliance: Appliance, job: JobView, gone: frozenset[Gone]
 def processes_of_jobs() -> list[str]:
     """Processes of the users that jobs, git and unpackers run as."""
     users = {Config().sandbox.uid, Config().fetch.uid}
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and entry.stat().st_uid in users:
-                found.append((entry / "cmdline").read_text())
-        except OSError:
-            continue
-    return found
+    return [process.command for process in processes() if process.uid in users]
 
 
 def containers(appliance: Appliance) -> list[str]:
@@ -175,7 +169,7 @@ def test_a_taken_port_is_said_with_another_one_to_choose(tmp_path: Path) -> None
         done = raas_up(tmp_path, "--port", str(port))
     assert done.returncode == 1
     assert re.search(rf"Port {port} on 127\.0\.0\.1 can't be used .*make run PORT={port + 1}", flat(done.stderr))
-    assert processes_of(str(tmp_path)) == []
+    assert list(processes(str(tmp_path))) == []
 
 
 def test_a_second_appliance_on_the_same_folder_is_refused(careful: Appliance) -> None:
@@ -196,8 +190,8 @@ def test_when_pigpiod_goes_away_in_the_middle_of_a_job_it_is_run_again(careful: 
     job = careful.submit({"run.py": DRIVES})
     careful.reaches(job.id, State.RUNNING)
     eventually(lambda: careful.client.robot().command != 0.0, 20.0, "the motor is driven")
-    (twin,) = pids_of(f"appliance.realtime.twin --port-file {careful.paths.runtime}")
-    os.kill(twin, signal.SIGKILL)
+    (twin,) = processes(f"appliance.realtime.twin --port-file {careful.paths.runtime}")
+    os.kill(twin.pid, signal.SIGKILL)
     waits = eventually(lambda: in_attempt(careful, job.id, 2), 30.0, "the job waits for its second attempt")
     assert waits.state == State.QUEUED
     assert careful.client.robot().fault == "link_lost"
@@ -268,19 +262,6 @@ def resume_until_mended(appliance: Appliance) -> None:
         return appliance.client.robot().fault == "none"
 
     eventually(mended, 30.0, "the fault is cleared")
-
-
-def pids_of(command: str) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if command in line:
-                found.append(int(entry.name))
-    return found
 
 
 def flat(text: str) -> str:

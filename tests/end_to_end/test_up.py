@@ -13,8 +13,9 @@ from pathlib import Path
 import requests
 
 from appliance.jobs import State
-from tests.appliance_process import REPOSITORY, processes_of, running_appliance
+from tests.appliance_process import REPOSITORY, running_appliance
 from tests.patience import eventually
+from tests.process_table import processes
 
 
 def test_the_first_start_has_a_sample_job_and_the_second_finds_it_done(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ def test_a_killed_up_takes_its_processes_along(tmp_path: Path) -> None:
         marker = str(appliance.paths.runtime.parent)
         os.kill(appliance.process.pid, signal.SIGKILL)
         appliance.process.wait()
-        eventually(lambda: not processes_of(marker), 20.0, "no process is left")
+        eventually(lambda: not list(processes(marker)), 20.0, "no process is left")
         appliance.paths.address.unlink()
         for path in (appliance.paths.runtime, appliance.paths.shm):
             subprocess.run(["rm", "-rf", str(path)], check=True)
@@ -111,13 +112,4 @@ def test_stop_works_while_web_page_and_gateway_are_frozen(tmp_path: Path) -> Non
 
 
 def pids_of(module: str, data: Path) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if f"appliance.{module} " in line and str(data) in line:
-                found.append(int(entry.name))
-    return found
+    return [process.pid for process in processes(f"appliance.{module} ") if str(data) in process.command]

@@ -1,7 +1,7 @@
 """A stage set for the web page: an appliance's outside without its inside.
 
 A swinging pendulum in the live ring, a guard on its control sockets, jobs in the store, results in their folders, all
-through the same public shapes that the real parts use. `python tests/webui/stage.py` plays it for a developer's eyes.
+through the same public shapes that the real parts use. `python -m tests.webui.stage` plays it for a developer's eyes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import math
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,11 +25,12 @@ import msgspec
 from appliance import ulid
 from appliance.jobs import Reason, State
 from appliance.paths import Paths
-from appliance.realtime.control import Reply, Resume, Stop, decode_request
+from appliance.realtime.control import Reply, Request, Resume, Stop
 from appliance.realtime.telemetry import LiveRecord, LiveRing, RobotState
 from appliance.shapes import Report, Result
 from appliance.store import Job, NewJob, Store
 from gym_raas import task
+from tests.control_sockets import ControlSockets
 
 LIMIT_S = 120.0
 
@@ -61,54 +61,29 @@ class Pendulum:
             self.angle_rad += 1e-3 * self.velocity_rad_s
 
 
-class Guard(threading.Thread):
-    """Answers stop, resume and status as the guard would."""
+class Guard:
+    """Answers stop, resume and status as the guard would, while it isn't told to `hang`."""
 
     def __init__(self, paths: Paths) -> None:
-        super().__init__(daemon=True)
         self.reply = Reply()
         self.asked: list[object] = []
         self.hang = threading.Event()
-        self._listeners = {right: _listener(paths.control(right)) for right in ("stop", "resume")}
+        self._sockets = ControlSockets(paths, self._answer, ("stop", "resume"))
 
-    def run(self) -> None:
-        """Serve both sockets, each connection in a thread of its own."""
-        for listener in self._listeners.values():
-            threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
-
-    def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connection, connection.makefile("rb") as lines:
-            for line in lines:
-                if self.hang.is_set():
-                    continue
-                request = decode_request(line)
-                if isinstance(request, Stop):
-                    self.asked.append(request)
-                    self.reply = Reply(state="stopped", stopped=True, stop_who=request.who, stop_why=request.why)
-                elif isinstance(request, Resume):
-                    self.asked.append(request)
-                    self.reply = Reply()
-                connection.sendall(msgspec.json.encode(self.reply) + b"\n")
+    def _answer(self, request: Request) -> Reply | None:
+        if self.hang.is_set():
+            return None
+        if isinstance(request, Stop):
+            self.reply = Reply(state="stopped", stopped=True, stop_who=request.who, stop_why=request.why)
+        elif isinstance(request, Resume):
+            self.reply = Reply()
+        if isinstance(request, Stop | Resume):
+            self.asked.append(request)
+        return self.reply
 
     def close(self) -> None:
         """Be gone, as after a crash."""
-        for listener in self._listeners.values():
-            listener.close()
-
-
-def _listener(path: Path) -> socket.socket:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    listener.listen(64)
-    return listener
+        self._sockets.close()
 
 
 class Robot(threading.Thread):
@@ -172,7 +147,6 @@ class Stage:
         self.paths.config.write_text(self.config_text)
         self.store = Store(self.paths.database)
         self.guard = Guard(self.paths)
-        self.guard.start()
         self.robot = Robot(self.paths, self.guard)
         self.robot.start()
         self.store.set_fact("runner_heartbeat", str(time.time()), time.time())
