@@ -60,10 +60,11 @@ class Lab:
         member, request = self.members[number], self.pending.get(number)
         if request is None or member.talk is None:
             return
+        over = member.desk.now_s < member.desk.ends_s <= member.local_s(self.now_s)  # its job has just ended
         member.desk.now_s = member.local_s(self.now_s)
         answer = reply if reply is not None else self.perform(request)
         if isinstance(request, Wait):
-            if member.desk.now_s < min(request.until_s, member.desk.ends_s) and not member.desk.unsent_jobs:
+            if member.desk.now_s < request.until_s and not over and not member.desk.unsent_jobs:
                 return
             answer = Reply(Status.OK, 0.0)
         answer.now_s = member.desk.now_s
@@ -108,7 +109,7 @@ class Lab:
         member, request = self.members[number], self.pending[number]
         if not isinstance(request, Wait):
             return self.now_s
-        return member.true_s(min(request.until_s, member.desk.ends_s))
+        return member.true_s(member.desk.next_event_s(request.until_s))
 
     # --- looking and forging ---------------------------------------------------------------------------------------
 

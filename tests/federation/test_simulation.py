@@ -15,13 +15,10 @@ from appliance.federation.simulation.report import cost_usd
 from appliance.federation.simulation.settings import NO_FAULTS, Prices, Settings
 from tests.federation.servers import seaweedfs
 
-QUICK_SEEDS, SEEDS = 4, 20
+SEEDS = 20
 
 
-@pytest.mark.parametrize(
-    "seed",
-    [pytest.param(seed, marks=() if seed <= QUICK_SEEDS else pytest.mark.slow) for seed in range(1, SEEDS + 1)],
-)
+@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
 def test_fifty_appliances_commit_five_hundred_jobs_once_each_whatever_happens(seed: int) -> None:
     report = play(Settings(seed=seed, quick_signatures=seed > 1), measure_idle=False)
     assert (report.jobs, report.commits, report.doubles, report.lost) == (500, 500, 0, 0), report.violations

@@ -45,9 +45,10 @@ def play_on(where: Bucket, settings: Settings) -> Report:
     store = S3Store(where)
     probe(store.perform, Keys(cast.fleet), "pi00000", time.time())
     members = members_of(fast, cast, rng)
-    gone = doom(fast, members, rng)
-    for member in members:
-        member.cut_off.clear()
+    fated = list(zip(rng.sample(members, len(members)), doom(fast, members, rng), strict=False))
+    for member, fate in fated:
+        member.doom.append(fate)
+    gone = {member.who for member, fate in fated if fate == "killed_for_good"}
     left = settings.jobs
     while left > 0:
         count = min(left, settings.batch)
@@ -99,7 +100,8 @@ class _Life:
         return self._member.desk.now_s
 
     def _sleep(self, seconds: float) -> None:
-        self._over.wait(min(seconds, max(0.0, self._member.desk.ends_s - self._member.desk.now_s)))
+        now_s = self._member.desk.now_s
+        self._over.wait(self._member.desk.next_event_s(now_s + seconds) - now_s)
 
     def _perform(self, request: Request) -> Reply:
         self._tally.count(request)

@@ -132,6 +132,10 @@ class SimulatedDesk:
         """Somebody broke the fleet's rules, or the fleet can't be used."""
         self.complaints.append(text)
 
+    def next_event_s(self, until_s: float) -> float:
+        """When a wait until then ends: earlier, if the job ends meanwhile."""
+        return min(until_s, self.ends_s) if self.ends_s > self.now_s else until_s
+
     # --- the simulation's side ------------------------------------------------------------------------------------
 
     def submit(self, count: int) -> None:

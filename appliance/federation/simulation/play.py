@@ -32,19 +32,20 @@ def play(settings: Settings, *, measure_idle: bool = True) -> Report:
     store = ModelStore()
     world = World(settings, store, members)
     audit = Audit(cast.roster(), Keys(cast.fleet))
-    gone = doom(settings, members, rng)
+    fates = doom(settings, members, rng)[: settings.jobs]
+    world.fates = dict(zip(rng.sample(range(settings.jobs), len(fates)), fates, strict=True))
     end_s = _schedule(settings, world, members, rng)
     patience_s = end_s + 12 * settings.timing.lease_s + settings.jobs / settings.appliances * sum(settings.run_s)
     while world.now_s < patience_s:
         world.run_until(world.now_s + _STEP_S)
         if len(store) > _FORGET_FROM:
             _forget(world, audit)
-        if world.now_s > end_s and all(member.desk.is_settled for member in members if member.who not in gone):
+        if world.now_s > end_s and all(member.desk.is_settled for member in members if member.who not in world.gone):
             break
     requests, busy_h = dict(world.tally.requests), world.now_s / 3600
     world.run_until(world.now_s + max(4 * settings.timing.lease_s, 1.2 * settings.timing.sweep_s))
     audit.everything(store, world.server_s())
-    doubles = audit.believed(members, gone)
+    doubles = audit.believed(members, world.gone)
     idle = idle_day(settings) if measure_idle else {}
     jobs = max(1, audit.jobs)
     return Report(
@@ -101,20 +102,17 @@ def members_of(settings: Settings, cast: Cast, rng: random.Random) -> list[Membe
     return found
 
 
-def doom(settings: Settings, members: list[Member], rng: random.Random) -> set[str]:
-    """Decide who will be killed, paused and cut off; returns the names of those that never come back."""
+def doom(settings: Settings, members: list[Member], rng: random.Random) -> list[str]:
+    """Decide how many will be killed and paused, and who is cut off when; returns the fates in random order."""
     faults, count = settings.faults, len(members)
-    order = rng.sample(members, count)
-    killed, paused = round(faults.killed * count), round(faults.paused * count)
-    for number, member in enumerate(order[:killed]):
-        member.doom.append("killed_for_good" if number % 2 else "killed")
-    for member in order[killed : killed + paused]:
-        member.doom.append("paused")
+    killed = [("killed", "killed_for_good")[number % 2] for number in range(round(faults.killed * count))]
+    fates = killed + ["paused"] * round(faults.paused * count)
+    rng.shuffle(fates)
     span_s = _span_s(settings)
     for member in rng.sample(members, round(faults.cut_off * count)):
         begin_s = rng.uniform(0.0, span_s)
         member.cut_off.append((begin_s, begin_s + rng.uniform(0.3, 2.0) * settings.timing.lease_s))
-    return {member.who for number, member in enumerate(order[:killed]) if number % 2}
+    return fates
 
 
 def _span_s(settings: Settings) -> float:

@@ -54,6 +54,9 @@ class World:
         self.settings, self.store, self.members = settings, store, members
         self.rng = random.Random(settings.seed * 7919 + 1)
         self.tally = Tally()
+        self.fates: dict[int, str] = {}  # what happens to whoever begins the so-many-th job
+        self.gone: set[str] = set()  # members that never come back
+        self._starts = 0
         self.now_s = 0.0
         self._heap: list[tuple[float, int, str, int, int, Request | None]] = []
         self._count = 0
@@ -146,14 +149,14 @@ class World:
         else:
             reply.now_s = member.desk.now_s
             request = member.talk.send(reply)
-        if len(member.desk.starts) > started and member.doom:
+        if len(member.desk.starts) > started:
             self._strike(number, member, at_s)
             if not member.is_up:
                 return
         member.turn += 1
         member.waits = isinstance(request, Wait)
         if isinstance(request, Wait):
-            local_s = min(request.until_s, member.desk.ends_s)
+            local_s = member.desk.next_event_s(request.until_s)
             self.at(max(at_s + 1e-3, member.true_s(local_s)), "turn", number, member.turn, request)
         else:
             self.at(at_s + self._latency_s(), "turn", number, member.turn, request)
@@ -177,8 +180,11 @@ class World:
     # --- fate -----------------------------------------------------------------------------------------------------
 
     def _strike(self, number: int, member: Member, at_s: float) -> None:
-        """A member that just began to work on a job meets what it is doomed to."""
-        lease_s, what = self.settings.timing.lease_s, member.doom.pop()
+        """A member just began to work on a job: meet its fate, if it has one."""
+        lease_s, what = self.settings.timing.lease_s, self.fates.get(self._starts)
+        self._starts += 1
+        if what is None:
+            return
         self.tally.events[what] += 1
         if what == "paused":
             member.paused_until_s = at_s + self.rng.uniform(1.1, 3.0) * lease_s
@@ -187,3 +193,5 @@ class World:
             member.desk.ends_s = float("inf")
             if what == "killed":
                 self.at(at_s + self.rng.uniform(0.2, 3.0) * lease_s, "boot", number)
+            else:
+                self.gone.add(member.who)
