@@ -10,12 +10,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from appliance.identity import sessions
 from appliance.identity.ownership import Ownership
 from appliance.shapes import Problem
+from appliance.webui import cookies
 from appliance.webui.gatekeeper import READING
 from appliance.webui.web import JSON, Environ, Refusal, StartResponse, WsgiApp, encode_json
 
@@ -101,11 +101,7 @@ _REASONS: Final = {401: "Unauthorized", 403: "Forbidden"}
 
 
 def _cookie(environ: Environ) -> str:
-    try:
-        found = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(SESSION_COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found is not None else ""
+    return cookies.parse(environ.get("HTTP_COOKIE", "")).get(SESSION_COOKIE, "")
 
 
 def _refused(environ: Environ, start_response: StartResponse, refusal: Refusal) -> Iterable[bytes]:

@@ -15,6 +15,7 @@ import bottle
 import msgspec
 
 from appliance.errors import RaasError
+from appliance.webui import cookies
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -152,7 +153,7 @@ def _request(arguments: Mapping[str, str]) -> Request:
         path=raw.path,
         query=dict(parse_qsl(raw.query_string, keep_blank_values=True)),
         headers=raw.headers,
-        cookies=dict(raw.cookies.items()),
+        cookies=cookies.parse(raw.environ.get("HTTP_COOKIE", "")),
         arguments=arguments,
         remote=str(raw.environ.get("REMOTE_ADDR", "")),
         length_bytes=int(length) if length.isdigit() else (None if chunked else 0),
