@@ -15,6 +15,7 @@ from appliance.shapes import Problem
 from appliance.webui.web import JSON, Environ, Refusal, StartResponse, WsgiApp, encode_json
 
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_REASONS: Final = {400: "Bad Request", 403: "Forbidden", 421: "Misdirected Request"}
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: No inline script or style, nothing from anywhere else, no framing.
 CONTENT_SECURITY_POLICY: Final = (
@@ -80,6 +81,17 @@ def check_origin(method: str, headers: Mapping[str, str]) -> None:
         )
 
 
+def check_path(path: str) -> None:
+    """Raises Refusal (400) for a path (as WSGI has it) that isn't UTF-8.
+
+    Routing drops bytes that it can't decode. Whoever judges a request by its path must see the path that is routed.
+    """
+    try:
+        path.encode("latin-1").decode()
+    except UnicodeError:
+        raise Refusal(400, "bad_path", "The address holds bytes that are no text. Correct it.") from None
+
+
 class Gatekeeper:
     """WSGI middleware that applies these rules to everything behind it. literals: a page for other machines."""
 
@@ -104,10 +116,10 @@ class Gatekeeper:
         }
         try:
             check_host(headers.get("Host", ""), self._names, literals=self._literals)
+            check_path(environ.get("PATH_INFO", ""))
             check_origin(environ["REQUEST_METHOD"], headers)
         except Refusal as refusal:
             body = encode_json(Problem(error=refusal.code, message=refusal.message))
-            reason = "Misdirected Request" if refusal.status == 421 else "Forbidden"
-            start(f"{refusal.status} {reason}", [("Content-Type", JSON), ("Content-Length", str(len(body)))])
+            start(f"{refusal.status} {_REASONS[refusal.status]}", [("Content-Type", JSON), ("Content-Length", str(len(body)))])
             return [body]
         return self._app(environ, start)
