@@ -12,9 +12,11 @@ from gevent.pool import Pool
 from gevent.pywsgi import Input, WSGIHandler, WSGIServer
 
 from appliance.errors import ConfigError, InUse
+from appliance.webui.crowd import Crowd
 from appliance.webui.web import WsgiApp
 
-MAX_CONNECTIONS: Final = 1000
+#: More than this many, and one of whoever has most of them has to go; well below the usual 1024 descriptors of a process.
+MAX_CONNECTIONS: Final = 500
 #: A connection may rest between two requests, but a request that has begun must come quickly.
 IDLE_S: Final = 75.0
 HEADERS_S: Final = 5.0
@@ -42,7 +44,13 @@ class Handler(WSGIHandler):
 
     def __init__(self, sock: socket.socket, address: Any, server: Any) -> None:
         sock.settimeout(STALLED_S)
+        self._crowd: Crowd = server.crowd
         super().__init__(sock, address, server)
+
+    def handle(self) -> None:
+        """Serve it from its beginning to its end."""
+        with self._crowd.joined(self.client_address[0], self.socket):
+            super().handle()
 
     def read_requestline(self) -> str:
         """The first line of the next request."""
@@ -81,6 +89,14 @@ class Handler(WSGIHandler):
         """Nothing: a page that is watched would fill the log."""
 
 
+class Server(WSGIServer):
+    """gevent's server, which knows everybody who is connected."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.crowd = Crowd(MAX_CONNECTIONS)
+
+
 def listen(address: str, port: int) -> socket.socket:
     """A listening socket. Raises InUse, ConfigError."""
     try:
@@ -107,10 +123,10 @@ def listen(address: str, port: int) -> socket.socket:
 
 def serve(app: WsgiApp, listener: socket.socket) -> WSGIServer:
     """Start serving; the caller keeps the process alive and stops the server."""
-    server = WSGIServer(
+    server = Server(
         listener,
         app,
-        spawn=Pool(MAX_CONNECTIONS),
+        spawn=Pool(2 * MAX_CONNECTIONS),  # those who have to go need a moment for it
         handler_class=Handler,
         log=None,
         error_log=_LOG,
