@@ -116,6 +116,6 @@ def _no_results(job: Job) -> str:
 
 def _number(request: Request, name: str, default: int, low: int, high: int) -> int:
     text = request.query.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or not low <= int(text[:20]) <= high:
+    if not text.isascii() or not text.isdigit() or len(text) > 20 or not low <= int(text) <= high:
         raise Refusal(400, "bad_number", f"{name} must be a whole number from {low} to {high}, not {text[:40]!r}.")
     return int(text)
