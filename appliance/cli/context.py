@@ -14,7 +14,9 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from appliance import terminal
 from appliance.cli import reach
 from appliance.client import Client, Unreachable
 from appliance.errors import NotFound, RaasError
@@ -61,7 +63,7 @@ class Context:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
         )
         with Progress(
@@ -76,6 +78,6 @@ def reported() -> Iterator[None]:
     try:
         yield
     except RaasError as error:
-        Console(stderr=True, highlight=False).print(f"[red]✗[/] {error}", soft_wrap=True)
+        Console(stderr=True, highlight=False).print("[red]✗[/]", Text(terminal.output(str(error))), soft_wrap=True)
         code = Exit.UNREACHABLE if isinstance(error, Unreachable) else Exit.FAILED
         raise typer.Exit(Exit.USAGE if isinstance(error, NotFound) else code) from error

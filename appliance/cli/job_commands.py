@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress, TaskID
 
+from appliance import terminal
 from appliance.cli import reach, view
 from appliance.cli.context import Context, Exit, reported
 from appliance.client import packed
@@ -43,7 +44,7 @@ def submit(
     with reported():
         queued = shared.client.submit_git(source, ref, name) if reach.is_git(source) else _upload(shared, source, name)
         if not follow:
-            shared.show(queued, f"[green]✓[/] queued [bold]{queued.id}[/]  {queued.sentence}")
+            shared.show(queued, view.done(f"queued {queued.id}  {queued.sentence}"))
             return
         ended = _follow(shared, queued)
         shared.show(ended, view.job_card(ended))
@@ -83,7 +84,7 @@ def log(
         if follow:
             _follow(shared, found)
         else:
-            sys.stdout.write(shared.client.log(found.id).decode(errors="replace"))
+            _write(shared.client.log(found.id))
 
 
 def cancel(context: typer.Context, wanted: JobId) -> None:
@@ -91,7 +92,7 @@ def cancel(context: typer.Context, wanted: JobId) -> None:
     shared: Context = context.obj
     with reported():
         ended = shared.client.cancel(reach.find_job(shared.client, wanted).id)
-        shared.show(ended, f"[green]✓[/] {ended.sentence}")
+        shared.show(ended, view.done(ended.sentence))
 
 
 def results(
@@ -113,7 +114,7 @@ def results(
             shared.client.download(
                 found.id, _FILES[form], target, lambda n, of: progress.update(task, completed=n, total=of)
             )
-        shared.show({"path": str(target)}, f"[green]✓[/] {target}")
+        shared.show({"path": str(target)}, view.done(str(target)))
 
 
 def _upload(shared: Context, source: str, name: str) -> JobView:
@@ -142,21 +143,27 @@ def _follow(shared: Context, found: JobView) -> JobView:
             chunk = shared.client.log(found.id, shown) if found.log_bytes > shown else b""
             shown += len(chunk)
             if chunk and not shared.json:
-                progress.console.print(
-                    chunk.decode(errors="replace"), end="", markup=False, highlight=False, soft_wrap=True
-                )
-                _plain(progress, chunk)
+                _print(progress, chunk)
             _advance(progress, task, found)
             if State(found.state).is_final and found.log_bytes <= shown:
                 return found
             time.sleep(_POLL_S)
 
 
-def _plain(progress: Progress, chunk: bytes) -> None:
-    """Where there is no terminal, the log itself is the output."""
+def _print(progress: Progress, chunk: bytes) -> None:
+    """Above the bar; where there is none, the log itself is the output."""
     if progress.disable:
-        sys.stdout.write(chunk.decode(errors="replace"))
-        sys.stdout.flush()
+        _write(chunk)
+    else:
+        text = terminal.output(chunk.decode(errors="replace"))
+        progress.console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
+
+
+def _write(chunk: bytes) -> None:
+    """To standard output: into a file as it is, onto a terminal without what a terminal would obey."""
+    text = chunk.decode(errors="replace")
+    sys.stdout.write(terminal.output(text) if sys.stdout.isatty() else text)
+    sys.stdout.flush()
 
 
 def _advance(progress: Progress, task: TaskID, job: JobView) -> None:
@@ -169,4 +176,4 @@ def _advance(progress: Progress, task: TaskID, job: JobView) -> None:
             note=f"of {job.limit_s:.0f} s",
         )
     else:
-        progress.update(task, description=job.state.replace("_", " "), note=job.sentence)
+        progress.update(task, description=job.state.replace("_", " "), note=terminal.line(job.sentence))

@@ -1,4 +1,7 @@
-"""How do jobs and the robot look in a terminal? Renderables, no I/O of their own."""
+"""How do jobs and the robot look in a terminal? Renderables, no I/O of their own.
+
+Texts from elsewhere go through `said`: as plain strings they would be read as rich's markup, and by the terminal.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from appliance import terminal
 from appliance.shapes import Health, JobView, RobotView
 
 _COLOURS = {
@@ -29,6 +33,16 @@ def state(name: str) -> Text:
     return Text(name.replace("_", " "), style=_COLOURS.get(name, ""))
 
 
+def said(text: str, style: str = "") -> Text:
+    """What somebody else has written, as it is but for what a terminal would obey."""
+    return Text(terminal.line(text), style)
+
+
+def done(text: str) -> Text:
+    """A command's good end."""
+    return Text.assemble(("✓", "green"), " ", said(text))
+
+
 def moment(at_s: float | None) -> str:
     """A wall-clock time in the terminal's zone, short."""
     if at_s is None:
@@ -44,7 +58,12 @@ def job_table(jobs: list[JobView]) -> Table:
     for job in jobs:
         steps = "" if job.steps is None else f"{job.steps}"
         table.add_row(
-            job.id, state(job.state), job.name or job.source, steps, moment(job.submitted_at), Text(job.sentence, "dim")
+            job.id,
+            state(job.state),
+            said(job.name or job.source),
+            steps,
+            moment(job.submitted_at),
+            said(job.sentence, "dim"),
         )
     return table
 
@@ -67,21 +86,23 @@ def job_card(job: JobView) -> RenderableType:
     grid.add_column()
     for key, value in rows.items():
         if value and value != "-":
-            grid.add_row(key, Text(value))
-    title = Text.assemble((job.name or job.id, "bold"), "  ", state(job.state))
-    return Group(title, Text(job.sentence), Padding(grid, (1, 0, 0, 0)))
+            grid.add_row(key, said(value))
+    title = Text.assemble(said(job.name or job.id, "bold"), "  ", state(job.state))
+    return Group(title, said(job.sentence), Padding(grid, (1, 0, 0, 0)))
 
 
 def robot_line(robot: RobotView) -> Text:
     """The robot in one sentence."""
     colour = "red" if robot.stopped or robot.fault != "none" else "green"
-    return Text.assemble((robot.name, "bold"), "  ", (robot.state, colour), "  ", robot.sentence)
+    return Text.assemble(said(robot.name, "bold"), "  ", said(robot.state, colour), "  ", said(robot.sentence))
 
 
 def health_table(health: Health) -> Table:
     """One line per part."""
     grid = Table.grid(padding=(0, 2))
-    for part, said in health.parts.items():
-        fine = said.startswith("ok")
-        grid.add_row(Text("✓" if fine else "✗", "green" if fine else "red"), part, Text(said, "dim" if fine else "red"))
+    for part, words in health.parts.items():
+        fine = words.startswith("ok")
+        grid.add_row(
+            Text("✓" if fine else "✗", "green" if fine else "red"), said(part), said(words, "dim" if fine else "red")
+        )
     return grid

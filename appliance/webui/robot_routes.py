@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from appliance import terminal
 from appliance.config import Config
 from appliance.errors import RobotError
 from appliance.realtime.control import Resume, Stop
@@ -74,6 +75,6 @@ class RobotRoutes:
 def _why(request: Request) -> str:
     """The reason in the body. A body that can't be understood is no reason not to stop."""
     try:
-        return msgspec.json.decode(json_body(request), type=StopWish).why
+        return terminal.line(msgspec.json.decode(json_body(request), type=StopWish).why)
     except (msgspec.DecodeError, Refusal, OSError):
         return ""
