@@ -14,8 +14,10 @@ a torn one; there is no lock that a dead process could hold.
 from __future__ import annotations
 
 import enum
+import errno
 import mmap
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Iterator
@@ -150,6 +152,18 @@ STEP: Final = Layout(StepRecord, "qqqqqdddfdII")
 TICK: Final = Layout(TickRecord, "IiffHII")
 
 
+def own_folder(folder: Path) -> None:
+    """Make a folder for shared memory. Raises PermissionError if another user made it before us.
+
+    /dev/shm is everybody's and our name in it can be guessed. In a folder of his own a stranger could put links in the
+    place of our files, and this process would follow them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH:
+        raise PermissionError(errno.EPERM, "it belongs to another user, or anybody may write in it. Remove it", folder)
+
+
 class LiveRing:
     """The live ring; the loop writes, anybody reads."""
 
@@ -158,9 +172,9 @@ class LiveRing:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         """Open the ring, or make it anew (writer). Raises FileNotFoundError where no loop has run yet."""
         if create:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            own_folder(path.parent)
         flags = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
-        handle = os.open(path, flags, 0o644)
+        handle = os.open(path, flags | os.O_NOFOLLOW, 0o644)
         try:
             if create:
                 os.fchmod(handle, 0o644)  # anybody reads it, whatever our umask is
@@ -245,7 +259,7 @@ class Segment:
     @staticmethod
     def create(path: Path, session: int, size: SegmentSize, mode: int = 0o640) -> None:
         """Make a segment with all its pages allocated; an existing one of that name is an error (FileExistsError)."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        own_folder(path.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
         try:
             os.write(handle, _SEGMENT_HEADER.pack(SEGMENT_MAGIC, size.steps, size.ticks, session))
