@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from packaging.markers import UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from appliance.errors import BadSource
 from appliance.intake.tree import plain
@@ -117,9 +117,10 @@ def _parse(number: int, line: str) -> Requirement | None:
         )
     try:
         requirement = Requirement(line.partition(" --hash")[0].strip())
-    except InvalidRequirement as error:
+    except (ValueError, RecursionError) as error:  # the library says so of nested and endless ones
+        first = str(error).partition("\n")[0]
         raise BadSource(
-            f"{where}: “{plain(line, 80)}” is no requirement ({plain(str(error).splitlines()[0], 120)}). "
+            f"{where}: “{plain(line, 80)}” is no requirement ({plain(first, 120)}). "
             "Write a name and versions, such as numpy>=1.24; URLs and folders can't be installed here."
         ) from error
     if requirement.url:
@@ -135,7 +136,7 @@ def _applies(requirement: Requirement, number: int, line: str) -> bool:
         return True
     try:
         return requirement.marker.evaluate({**_MARKERS, "platform_machine": platform.machine()})
-    except (UndefinedEnvironmentName, InvalidVersion) as error:
+    except (UndefinedEnvironmentName, ValueError, RecursionError) as error:
         raise BadSource(
             f"{NAME}, line {number}: the condition in “{plain(line, 80)}” can't be decided ({plain(str(error), 120)})."
         ) from error
@@ -144,7 +145,7 @@ def _applies(requirement: Requirement, number: int, line: str) -> bool:
 def _satisfies(requirement: Requirement, version: str) -> bool:
     try:
         return requirement.specifier.contains(Version(version), prereleases=True)
-    except InvalidVersion:
+    except ValueError:
         return not requirement.specifier
 
 
