@@ -121,6 +121,7 @@ class Inbox:
                 written += len(chunk)
                 if written > self._max_bytes:
                     raise self._too_large()
+                self._check_room(0)  # others upload, too, and not everybody says how much
                 self._on_disk(_write_all, handle, chunk)
             elif file_name is None:
                 form.fields[name] = form.fields.get(name, "") + chunk.decode(errors="replace")
