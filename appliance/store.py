@@ -19,6 +19,7 @@ from appliance.jobs import Reason, State
 
 EVENTS_KEPT: Final = 10_000
 _QUEUE_ORDER: Final = "priority DESC, queue_key, id"
+_LATEST_S: Final = 253_402_300_799.0  # the end of the year 9999, beyond which no calendar goes
 # Columns that a change may carry beside state, reason and detail.
 _CHANGEABLE: Final = frozenset(
     {"attempt", "commit_id", "ended_at", "exit_code", "missed_steps", "queue_key", "residual", "started_at", "steps"}
@@ -79,8 +80,8 @@ class Event:
 class Store:
     """The job store. One instance per thread: SQLite connections are not shared.
 
-    Rows are judged when they are read: one whose id, state or attempt isn't legal is as good as absent, because the
-    id becomes part of a path and other processes may write to the file.
+    Rows are judged when they are read: one whose id, state, attempt or times aren't legal is as good as absent, because
+    the id becomes part of a path, times are shown as dates, and other processes may write to the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -272,6 +273,8 @@ def _job(row: sqlite3.Row) -> Job | None:
     except ValueError:
         return None
     if not ulid.is_valid(values["id"]) or not 1 <= values["attempt"] <= jobs.MAX_ATTEMPTS:
+        return None
+    if not all(0.0 <= (values[name] or 0.0) <= _LATEST_S for name in ("submitted_at", "started_at", "ended_at")):
         return None
     values["cancel_requested"] = bool(values["cancel_requested"])
     return Job(**values)

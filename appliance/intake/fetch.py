@@ -19,6 +19,7 @@ _SHOWN: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/dev/null
 _SYSTEM_CERTIFICATES: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 _PACK_SHARE: Final = 2  # the scratch folder holds the pack and the files, so twice the limit of the files
 _EXTRA_INODES: Final = 256
+_PIGPIOD_PORT: Final = 8888  # what a port of 0 stands for with real hardware
 _NOISE: Final = re.compile(r"^(fatal|error|warning|remote): |^\(exit -?\d+\)$", re.MULTILINE)
 _PARTIAL_COMMIT: Final = re.compile(r"[0-9a-f]{4,39}")
 
@@ -116,7 +117,7 @@ def _room(place: git_url.GitUrl, config: Config) -> isolation.Room:
             "port": place.port,
             "max_bytes": settings.max_mb << 20,
             "allow_private": settings.allow_private,
-            "own_ports": [port for port in (config.web.port, config.robot.port) if port],
+            "own_ports": [port for port in (config.web.port, config.robot.port or _PIGPIOD_PORT) if port],
         },
     )
 

@@ -62,7 +62,10 @@ def source(job: JobView) -> str:
     """Where a job comes from, short: host and path of a repository, or a file's name."""
     if job.source_kind != "git":
         return job.source
-    parts = urlsplit(job.source)
+    try:
+        parts = urlsplit(job.source)
+    except ValueError:  # a row that didn't come through the page
+        return job.source
     return f"{parts.hostname or ''}{parts.path}".removesuffix(".git") + (f" @ {job.ref}" if job.ref else "")
 
 
