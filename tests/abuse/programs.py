@@ -1,0 +1,363 @@
+"""Strangers' programs, each run as a job for real, and what must hold.
+
+A program tries what it mustn't be able to do with `forbidden(what, attempt)`, which prints `held` or `BROKEN`; what is
+allowed but must stay harmless it just does. Names say what is attacked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from appliance.jobs import State
+
+_PROBE = """
+import ctypes, errno, os, signal, socket, struct, subprocess, sys, time
+
+def forbidden(what, attempt):
+    try:
+        got = attempt()
+    except (OSError, subprocess.SubprocessError, ValueError, MemoryError) as error:
+        print("held", what, type(error).__name__, error)
+    else:
+        print("BROKEN", what, repr(got)[:200])
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+def call(number, *arguments):
+    got = libc.syscall(ctypes.c_long(number), *arguments)
+    if got < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return got
+
+def write(path, content="x"):
+    with open(path, "w") as file:
+        file.write(content)
+"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One attack: its code, how the job must end, and what its output and sentence must hold; `files` stand beside it."""
+
+    name: str
+    code: str
+    state: State = State.SUCCEEDED
+    prints: tuple[str, ...] = ("end",)
+    detail: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+
+    def source(self) -> str:
+        """The run.py."""
+        return _PROBE + self.code
+
+
+NETWORK = """
+def connect(family, address, kind=socket.SOCK_STREAM):
+    with socket.socket(family, kind) as s:
+        s.settimeout(0.5)
+        s.connect(address)
+        s.send(b"x")
+    return address
+
+forbidden("IPv4", lambda: connect(socket.AF_INET, ("1.1.1.1", 80)))
+forbidden("UDP", lambda: connect(socket.AF_INET, ("1.1.1.1", 53), socket.SOCK_DGRAM))
+forbidden("the bridge", lambda: connect(socket.AF_INET, ("172.17.0.1", 22)))
+forbidden("IPv6", lambda: connect(socket.AF_INET6, ("2606:4700:4700::1111", 80)))
+forbidden("names", lambda: socket.getaddrinfo("example.org", 80))
+forbidden("the twin", lambda: connect(socket.AF_INET, ("127.0.0.1", int(open("/job/twin_port").read()))))
+forbidden("the page", lambda: connect(socket.AF_INET, ("127.0.0.1", int(open("/job/web_port").read()))))
+forbidden("raw packets", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+forbidden("raw IP", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
+forbidden("vsock", lambda: connect(socket.AF_VSOCK, (2, 22)))
+
+def new_link():
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as s:
+        s.settimeout(0.5)
+        # RTM_NEWLINK of a dummy device, acknowledged
+        name = struct.pack("HH", 9, 3) + b"evil0\\0\\0\\0"
+        kind = struct.pack("HH", 10, 1) + b"dummy\\0\\0\\0"
+        body = struct.pack("BxHiII", 0, 0, 0, 0, 0) + name + struct.pack("HH", 4 + len(kind), 18) + kind
+        s.send(struct.pack("IHHII", 16 + len(body), 16, 0x605, 1, 0) + body)
+        code = struct.unpack_from("i", s.recv(4096), 16)[0]
+        if code:
+            raise OSError(-code, os.strerror(-code))
+
+forbidden("a new network device", new_link)
+# The kernel gives every network namespace unused ends of tunnels.
+links = [name for _, name in socket.if_nameindex() if name.startswith(("eth", "en", "wl", "veth", "docker", "br"))]
+print("BROKEN" if links else "held", "devices", links)
+abstract = [line for line in open("/proc/net/unix") if "@" in line]
+print("BROKEN" if abstract else "held", "abstract sockets", abstract)
+print("end")
+"""
+
+FILES = """
+seen = sorted(os.listdir("/"))
+print("root", seen)
+for base, _, names in os.walk("/", followlinks=False):
+    if base.startswith(("/proc", "/sys", "/usr")):
+        continue
+    for name in names:
+        if name in ("docker.sock", "containerd.sock", "raas.db", "raas.yaml", "report.json", "latched", "stop.sock", "runner.sock"):
+            print("BROKEN found", base, name)
+for path in ("/", "/job", "/run", "/run/raas-job", "/etc", "/usr/lib", "/var", "/root", "/home", "/sys/fs/cgroup"):
+    forbidden(f"write in {path}", lambda: write(path + "/x"))
+for path in ("/job/run.py", "/etc/passwd", "/run/raas-job/robot", "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger",
+             "/proc/1/oom_score_adj", "/sys/kernel/mm/transparent_hugepage/enabled", "/proc/self/uid_map"):
+    forbidden(f"write {path}", lambda: write(path))
+for path in ("/etc/shadow", "/proc/kcore", "/dev/mem", "/dev/kmsg", "/proc/1/environ/../../../root/.ssh", "/dev/sda", "/dev/gpiomem", "/dev/vcio"):
+    forbidden(f"read {path}", lambda: open(path, "rb").read(1))
+for line in open("/proc/self/mountinfo"):  # the host's names of what is mounted lead nowhere
+    outside = line.split()[3]
+    if "/jobs/" in outside or "/s/" in outside:
+        print("BROKEN the host's path" if os.path.exists(outside) else "held the host's path", outside)
+forbidden("unlink the socket", lambda: os.unlink("/run/raas-job/robot"))
+forbidden("rename the socket", lambda: os.rename("/run/raas-job/robot", "/run/raas-job/x"))
+forbidden("link in the socket's folder", lambda: os.symlink("/etc/passwd", "/run/raas-job/link"))
+forbidden("hard link of the socket", lambda: os.link("/run/raas-job/robot", "/tmp/robot"))
+forbidden("mode of the socket", lambda: os.chmod("/run/raas-job/robot", 0o777))
+forbidden("owner of the socket", lambda: os.chown("/run/raas-job/robot", os.getuid(), os.getgid()))
+forbidden("extended attribute", lambda: os.setxattr("/job/run.py", "user.x", b"x"))
+write("/tmp/tool", "#!/bin/sh\\necho ran")
+os.chmod("/tmp/tool", 0o4755)
+forbidden("run from /tmp", lambda: subprocess.run(["/tmp/tool"], check=True))
+print("end")
+"""
+
+RIGHTS = """
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+    if int(status[key], 16):
+        print("BROKEN", key, status[key])
+print("held" if status["NoNewPrivs"].strip() == "1" else "BROKEN", "NoNewPrivs")
+print("held" if status["Seccomp"].strip() == "2" else "BROKEN", "Seccomp")
+print("held" if 0 not in (os.getuid(), os.getgid(), *os.getgroups()) else "BROKEN", "user")
+forbidden("uid 0", lambda: os.setuid(0))
+forbidden("gid 0", lambda: os.setgid(0))
+forbidden("groups", lambda: os.setgroups([0]))
+forbidden("chroot", lambda: os.chroot("/tmp"))
+forbidden("device node", lambda: os.mknod("/tmp/sda", 0o60600, os.makedev(8, 0)))
+forbidden("host name", lambda: socket.sethostname("evil"))
+forbidden("clock", lambda: time.clock_settime(time.CLOCK_REALTIME, 0))
+forbidden("FIFO", lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50)))
+forbidden("nice", lambda: os.nice(-5))
+forbidden("shield from the OOM killer", lambda: write("/proc/self/oom_score_adj", "-500"))
+forbidden("mount", lambda: libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) and call(-1))
+flags = 0x10000000
+forbidden("user namespace", lambda: call(272 if os.uname().machine == "x86_64" else 97, ctypes.c_ulong(flags)))
+if os.uname().machine == "x86_64":
+    for name, number, arguments in (
+        ("bpf", 321, (0, 0, 0)), ("perf", 298, (0, 0, -1, -1, 0)), ("keyctl", 250, (0, -3, 0)), ("add_key", 248, (0, 0, 0, 0, -3)),
+        ("init_module", 175, (0, 0, 0)), ("kexec", 246, (0, 0, 0, 0)), ("userfaultfd", 323, (0,)),
+        ("open_by_handle_at", 304, (0, 0, 0)), ("swapon", 167, (0, 0)), ("reboot", 169, (0, 0, 0)), ("setns", 308, (0, 0)),
+        ("pivot_root", 155, (0, 0)), ("mount", 165, (0, 0, 0, 0, 0)),
+    ):
+        def attempt():
+            got = libc.syscall(ctypes.c_long(number), *map(ctypes.c_long, arguments))
+            code = ctypes.get_errno()
+            if got < 0 and code in (errno.EPERM, errno.ENOSYS, errno.EACCES):
+                raise OSError(code, os.strerror(code))
+            return got, errno.errorcode.get(code)
+        forbidden(name, attempt)
+for base, _, names in os.walk("/"):
+    if base.startswith(("/proc", "/sys")):
+        continue
+    for name in names:
+        found = os.lstat(os.path.join(base, name))
+        if found.st_mode & 0o170000 == 0o100000 and found.st_mode & 0o6000:
+            print("BROKEN set-uid", base, name)
+allowed = os.sched_getaffinity(0)
+os.sched_setaffinity(0, range(os.cpu_count()))
+print("held" if os.sched_getaffinity(0) == allowed else "BROKEN", "cores", allowed)
+outside = [pid for pid in os.listdir("/proc") if pid.isdigit() and b"appliance" in open(f"/proc/{pid}/cmdline", "rb").read()]
+print("BROKEN" if outside else "held", "the host's processes", outside)
+print("end")
+"""
+
+#: Raw bytes at the job's socket, then an ordinary environment that must still drive.
+GATEWAY = """
+PATH = "/run/raas-job/robot"
+GREETING = b"\\xff" + bytes(8) + b"\\x7f\\x03\\x00" + b"NULL".ljust(20, b"\\0") + bytes(32)
+READY = b"\\x04\\x1c\\x05READY\\x0bSocket-Type\\x00\\x00\\x00\\x06DEALER"
+
+def attack(*pieces, wait_s=0.0):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(1.0)
+        s.connect(PATH)
+        try:
+            for piece in pieces:
+                s.sendall(piece)
+            time.sleep(wait_s)
+        except OSError as error:
+            return error
+
+for _ in range(1000):
+    if os.path.exists(PATH):
+        break
+    time.sleep(0.01)
+attack(os.urandom(5000))
+attack(b"GET / HTTP/1.1\\r\\n\\r\\n")
+attack(GREETING, b"\\x02" + b"\\xff" * 8, b"x" * 5000)
+attack(GREETING, b"\\x06" + (1 << 40).to_bytes(8, "big"))
+attack(GREETING, READY, *[b"\\x01\\xff" + b"m" * 255] * 2000)
+attack(GREETING, READY, b"\\x02" + (1 << 31).to_bytes(8, "big"), b"x" * 100000)
+attack(GREETING, READY, b"\\x04\\x07\\x04PING\\0\\0" * 5000)
+attack(GREETING, b"\\x04\\x00")
+attack(GREETING, b"\\x04\\x08\\x05READY\\xff\\xff")
+attack(GREETING, READY, *[bytes([0, len(m)]) + m for m in (b"", b"RW", b"RW\\x01\\x02", b"RW\\x01\\xff", b"RW\\x02\\x01" + bytes(8), b"RW\\x01\\x12" + bytes(70))])
+for number in ("nan", "inf", "-inf", "1e308"):
+    m = struct.pack("<2sBBQ", b"RW", 1, 1, 7), struct.pack("<2sBBId", b"RW", 1, 2, 1, float(number))
+    attack(GREETING, READY, *[bytes([0, len(x)]) + x for x in m], wait_s=0.02)
+held = []
+for _ in range(300):  # descriptors of the gateway: half-open connections, and descriptors sent along
+    s = socket.socket(socket.AF_UNIX)
+    s.setblocking(False)
+    try:
+        s.connect(PATH)
+        socket.send_fds(s, [b"\\xff"], [0, 1, 2] * 50)
+        held.append(s)
+    except OSError as error:
+        last = error
+        s.close()
+print("half open", len(held))
+for s in held:
+    s.close()
+import gym, gym_raas
+env = gym.make("raaspendulum-v0")
+for _ in range(5):
+    env.step([1.0])
+print("drove")
+try:
+    gym.make("raaspendulum-v0").step([1.0])
+except Exception as error:
+    print("held second driver", error)
+else:
+    print("BROKEN second driver")
+for _ in range(5):
+    env.step([1.0])
+print("end")
+"""
+
+FORKS = """
+children = []
+try:
+    while True:
+        pid = os.fork()
+        if not pid:
+            time.sleep(60)
+            os._exit(0)
+        children.append(pid)
+except OSError as error:
+    print("held at", len(children), error)
+print("end" if len(children) < 80 else "BROKEN")
+"""
+
+FULL = """
+def fill(path, most):
+    n = 0
+    with open(path, "wb") as file:
+        while n < most:
+            n += file.write(bytes(1 << 20))
+            file.flush()
+    return n
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+forbidden("/tmp", lambda: fill("/tmp/a", 200 << 20) )
+try:
+    os.unlink("/tmp/a")
+except OSError:
+    pass
+forbidden("/dev/shm", lambda: fill("/dev/shm/a", 200 << 20))
+for name in ("a",):
+    os.unlink("/dev/shm/" + name)
+
+def inodes():
+    for number in range(100000):
+        os.close(os.open(f"/tmp/{number}", os.O_CREAT))
+
+forbidden("names in /tmp", inodes)
+subprocess.run("rm -rf /tmp/*", shell=True)
+
+def descriptors():
+    kept = []
+    while True:
+        kept.append(os.open("/dev/null", os.O_RDONLY))
+
+forbidden("descriptors", descriptors)
+print("end")
+"""
+
+MEMORY = "kept = []\nwhile True:\n    kept.append(bytearray(16 << 20))\n"
+
+ESCAPES = r"""
+print("\x1b]0;title\x07\x1b]52;c;ZXZpbA==\x07\x1b[2J\x1b[31mred <script>alert(1)</script>\x9b31m\u202eevil")
+sys.stderr.write("[/red] [bold \x1b]8;;http://evil\x07link</pre><img src=x onerror=alert(1)> [/nothing]")
+sys.exit(3)
+"""
+
+STUBBORN = """
+import threading
+for number in range(1, 32):
+    try:
+        signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError):
+        pass
+if not os.fork():
+    os.setsid()
+    if not os.fork():
+        while True:
+            time.sleep(1)
+    os._exit(0)
+for _ in range(20):  # zombies
+    if not os.fork():
+        os._exit(0)
+print("end", flush=True)
+while True:
+    time.sleep(1)
+"""
+
+ORPHANS = """
+if not os.fork():
+    os.setsid()
+    if not os.fork():
+        for fd in range(3):
+            os.close(fd)
+        while True:
+            time.sleep(1)
+    os._exit(0)
+for pid in range(2, 30):
+    if pid != os.getpid():
+        try:
+            os.kill(pid, 9)
+        except OSError:
+            pass
+forbidden("the init", lambda: os.kill(1, 9) or time.sleep(0.2) or (_ for _ in ()).throw(ValueError("it lives")))
+print("end")
+"""
+
+FLOOD = """
+import time
+end = time.monotonic() + 1.5
+line = b"x" * 65535 + b"\\n"
+while time.monotonic() < end:
+    os.write(1, line)
+print("end")
+"""
+
+PROGRAMS = (
+    Program("network", NETWORK, files={"twin_port": "{twin_port}", "web_port": "{web_port}"}),
+    Program("host_files", FILES),
+    Program("rights", RIGHTS),
+    Program(
+        "gateway",
+        GATEWAY,
+        prints=("drove", "held second driver", "end"),
+    ),
+    Program("fork_bomb", FORKS),
+    Program("filling_every_place", FULL),
+    Program("memory_bomb", MEMORY, State.FAILED, prints=(), detail="memory"),
+    Program("terminal_escapes", ESCAPES, State.FAILED, prints=("red",), detail="exit code 3"),
+    Program("orphans", ORPHANS),
+    Program("flood", FLOOD, prints=("left out here",)),
+    Program("ignoring_every_signal", STUBBORN, State.TIMED_OUT),
+)
