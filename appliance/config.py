@@ -40,7 +40,9 @@ class RealtimeSection(Section, frozen=True):
     rate_hz: Annotated[int, Meta(ge=100, le=2000, description="ticks per second")] = 1000
     cpu: Annotated[int, Meta(ge=-1, le=255, description="the loop's core; -1: the last one")] = -1
     priority: Annotated[int, Meta(ge=0, le=90, description="SCHED_FIFO priority of the loop; 0: ordinary")] = 80
-    dead_man_s: Annotated[float, Meta(ge=0.03, le=1.0, description="pigpiod zeroes the pins after this, s")] = 0.1
+    dead_man_s: Annotated[
+        float, Meta(ge=0.0, le=1.0, description="pigpiod zeroes the pins after this, s; 0: 0.1, with the twin 0.5")
+    ] = 0.0
     job_silence_s: Annotated[float, Meta(ge=0.1, le=30.0, description="duty is zero after this without action, s")] = (
         2.0
     )
@@ -113,6 +115,11 @@ class Config(Section, frozen=True):
     web: WebSection = WebSection()
     sandbox: SandboxSection = SandboxSection()
     storage: StorageSection = StorageSection()
+
+    @property
+    def dead_man_s(self) -> float:
+        """The dead-man's budget. The twin shares its cores with everything else, and no gear breaks if it is late."""
+        return self.realtime.dead_man_s or (0.1 if self.robot.link == "pigpiod" else 0.5)
 
 
 def _finite(value: Any) -> Any:

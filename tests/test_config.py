@@ -58,3 +58,11 @@ def test_every_option_says_what_it_is() -> None:
     for option in config.options():
         assert option.description, option.key
         assert option.right, option.key
+
+
+@pytest.mark.parametrize(
+    ("text", "budget_s"),
+    [("", 0.5), ("robot: {link: pigpiod}", 0.1), ("realtime: {dead_man_s: 0.2}", 0.2)],
+)
+def test_the_dead_man_is_patient_with_the_twin_only(text: str, budget_s: float) -> None:
+    assert config.parse(text, "raas.yaml").dead_man_s == budget_s

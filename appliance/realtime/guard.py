@@ -57,7 +57,7 @@ async def serve(settings: Settings, notifier: Notifier, stop: asyncio.Event) -> 
     off = OffLink(settings.link, (pins.forward, pins.backward))
     connecting = asyncio.create_task(off.run())
     keep_off_loop_core(realtime.cpu)
-    supervision = Supervision(paths, settings.commands, off, realtime.dead_man_s)
+    supervision = Supervision(paths, settings.commands, off, settings.config.dead_man_s)
     desk = Desk(supervision, Latch(paths.estop_latch), files, realtime.lease_s)
     server = ControlServer(paths.control, desk.handle, desk.reply)
     try:

@@ -67,7 +67,7 @@ def wire_up(arguments: argparse.Namespace, settings: Config, robot: Robot, paths
     pilot = Pilot(robot, timing, estimator, lambda session: Segment(paths.segment(session), writable=True))
     return Tick(
         Parts(
-            link=PigpiodLink(targets(link.host, link.port), robot, timing.dead_man_s),
+            link=PigpiodLink(targets(link.host, link.port), robot, settings.dead_man_s),
             guard=SocketMailbox(arguments.guard_fd),
             gateway=SocketMailbox(arguments.gateway_fd),
             encoder=Encoder(robot.pins.encoder_a, robot.pins.encoder_b),
