@@ -7,7 +7,7 @@ from pathlib import Path
 
 from image_build.sd import boot_line, contents
 from image_build.sd.flavour import Flavour
-from image_build.sd.layout import BOOT, DATA, ROOT_A, part_uuid
+from image_build.sd.layout import BOOT, ROOT_A, part_uuid
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,15 @@ def units() -> tuple[Path, ...]:
 
 
 def fstab(flavour: Flavour) -> str:
-    """Root and boot are read only; data is not; a card without data still boots."""
-    root, boot, data = (f"PARTUUID={part_uuid(flavour.disk_id, part)}" for part in (ROOT_A, BOOT, DATA))
+    """Root and boot are read only; what lasts is shown from /data; a card without data still boots."""
+    root, boot = (f"PARTUUID={part_uuid(flavour.disk_id, part)}" for part in (ROOT_A, BOOT))
     lines = [
         f"{root} / ext4 ro,noatime,errors=remount-ro 0 1",
         f"{boot} /boot/firmware vfat ro,umask=0077,nofail 0 2",
-        # No fsck by systemd: raas-storage has done it, and made the file system where there was none.
-        f"{data} /data ext4 noatime,commit=5,nofail,x-systemd.requires=raas-storage.service,x-systemd.device-timeout=30 0 0",
     ]
     lines += [f"tmpfs {path} tmpfs mode=1777,nosuid,nodev,size=128m 0 0" for path in contents.VOLATILE]
-    binds = "bind,nofail,x-systemd.requires-mounts-for=/data"
+    # raas-storage mounts /data itself: a unit for it would wait for a partition that may not be there.
+    binds = "bind,nofail,x-systemd.requires=raas-storage.service"
     lines += [f"/data/{name} {path} none {binds} 0 0" for name, path in contents.PERSISTENT]
     return "\n".join(lines) + "\n"
 
