@@ -21,7 +21,7 @@ resolve() {
 projects=(pyproject.toml gym_raas/pyproject.toml)
 resolve --group build -o requirements-build.txt
 resolve --group node -o requirements-node.txt
-resolve --group ministack -o requirements-ministack.txt
+resolve --group ministack -o tests/federation/ministack.txt
 resolve "${projects[@]}" -o requirements.txt
 # Tests and jobs use the versions that the appliance runs with.
 resolve "${projects[@]}" --extra window --extra numba --group dev -c requirements.txt -o requirements-dev.txt

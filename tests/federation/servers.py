@@ -82,7 +82,7 @@ def _ministack() -> Path:
     if not program.exists():
         subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
         pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "-r", str(REPOSITORY / "requirements-ministack.txt")], check=True)
+        subprocess.run([*pip, "--require-hashes", "-r", str(Path(__file__).with_name("ministack.txt"))], check=True)
     return program
 
 

@@ -28,6 +28,20 @@ INPUT_OUTPUT = ("docker", "multiprocessing", "os", "pathlib", "select", "socket"
 PURE = (*INPUT_OUTPUT, "time", "zmq", "requests", "boto3", "gevent", "bottle", "pigpio")
 PURE_REASON = "it is pure core: no socket, file, clock, process or I/O library"
 PURE_MODULES = (
+    "appliance.federation.agent",
+    "appliance.federation.claiming",
+    "appliance.federation.compaction",
+    "appliance.federation.entries",
+    "appliance.federation.heartbeat",
+    "appliance.federation.holding",
+    "appliance.federation.joblog",
+    "appliance.federation.keys",
+    "appliance.federation.listing",
+    "appliance.federation.requests",
+    "appliance.federation.search",
+    "appliance.federation.station",
+    "appliance.federation.submitting",
+    "appliance.federation.timing",
     "appliance.jobs",
     "appliance.realtime.encoder",
     "appliance.realtime.estimator",
