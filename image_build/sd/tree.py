@@ -109,8 +109,8 @@ def _switch_units(root: Path) -> None:
     for unit in contents.MASKED:
         _link(system / unit, "/dev/null")
     for unit in contents.DISABLED:
-        for link in system.glob(f"*/{unit}"):
-            link.unlink()
+        for folder in system.glob("*.wants"):  # not globbing for the link, which leads nowhere outside the image
+            (folder / unit).unlink(missing_ok=True)
     for unit in contents.ENABLED:
         _enable(root, unit)
 
