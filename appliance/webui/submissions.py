@@ -20,6 +20,8 @@ from appliance.webui.uploads import Form, Inbox
 from appliance.webui.web import Refusal, Request
 
 MAX_JSON_BYTES: Final = 16 * 1024
+#: More than a day and a half of full-length jobs; whoever floods the queue fills neither disk nor lists without end.
+MAX_WAITING: Final = 1000
 _MAX_NAME_CHARACTERS: Final = 80
 
 
@@ -41,6 +43,8 @@ class Counter:
 
     def take(self, request: Request) -> Job:
         """Queue what a request brings; durable when this returns. Raises Refusal, BadSource."""
+        if self.store.read(lambda store: len(store.queue())) >= MAX_WAITING:
+            raise Refusal(503, "queue_full", f"{MAX_WAITING} jobs wait already. Submit yours when some have run.")
         if request.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
             return self._take_form(request)
         try:
