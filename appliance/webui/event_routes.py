@@ -64,6 +64,5 @@ def catch_up(rows: Store, lens: Lens, seen: int | None) -> bytes:
     events = rows.events_after(seen, _REPLAYED_EVENTS)
     if not events or events[0].seq != seen + 1 or events[-1].seq != newest:
         return rendered("reload", b"{}") + queue
-    line = lens.line(rows)
-    views = [(seq, lens.job(rows.get(job_id), line)) for job_id, seq in last_changes(events).items()]
+    views = job_views.changed(rows, lens, last_changes(events))
     return b"".join(rendered("job", encode_json(view), seq) for seq, view in views) + queue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,6 +75,16 @@ def find(store: Store, job_id: str) -> Job:
 def one(store: Store, lens: Lens, job_id: str) -> JobView:
     """A job by an id that came over the network. Raises NotFound."""
     return lens.job(find(store, job_id), lens.line(store))
+
+
+def changed(store: Store, lens: Lens, changes: Mapping[str, int]) -> list[tuple[int, JobView]]:
+    """(number of the event, job) for each id in `changes`; one that is no longer there, or is no legal row, is left out."""
+    line = lens.line(store)
+    views = []
+    for job_id, seq in changes.items():
+        with contextlib.suppress(NotFound):
+            views.append((seq, lens.job(store.get(job_id), line)))
+    return views
 
 
 def page(store: Store, lens: Lens, limit: int, before: str) -> JobPage:

@@ -74,8 +74,7 @@ class Watch:
         if not events:
             return [], None, logs
         self._seq = events[-1].seq
-        line = lens.line(rows)
-        views = [(seq, lens.job(rows.get(job_id), line)) for job_id, seq in last_changes(events).items()]
+        views = job_views.changed(rows, lens, last_changes(events))
         return views, job_views.queue(rows, lens), logs
 
     def _grown_logs(self, rows: Store, lens: Lens) -> list[LogView]:
