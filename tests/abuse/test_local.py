@@ -24,9 +24,10 @@ from appliance.intake import requirements
 from appliance.realtime.telemetry import LiveRing, Segment, SegmentSize
 from appliance.shapes import JobView
 from appliance.store import NewJob
+from appliance.webui.submissions import MAX_WAITING
 from tests.appliance_process import REPOSITORY, Appliance, eventually
 from tests.webui.conftest import set_stage
-from tests.webui.http_calls import call, form
+from tests.webui.http_calls import call, form, post_json
 from tests.webui.stage import Stage, WebProcess
 
 NOBODY = 65534
@@ -128,11 +129,41 @@ def test_a_hostile_row_breaks_neither_page_nor_queue_nor_api(staged: tuple[Stage
     db = sqlite3.connect(stage.paths.database, timeout=10)
     try:
         db.execute(f"UPDATE job SET {change}")
+        db.execute("INSERT INTO event (at, kind, job_id) SELECT 1.0, 'job', id FROM job")
         db.commit()
+        with socket.create_connection(("127.0.0.1", web.port), timeout=10) as stream:
+            stream.sendall(b"GET /api/events?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            received = b""
+            while b"event: queue" not in received:
+                piece = stream.recv(65536)
+                assert piece, f"the event stream ended: {received!r}"
+                received += piece
         for address in ("/", "/jobs", "/api/jobs", "/api/queue", "/healthz"):
             answer = call(web.port, "GET", address, headers={"Accept": "text/html"})
             assert answer.status == 200, (address, answer.body)
             assert b"<script>alert" not in answer.body or address.startswith("/api/")
+    finally:
+        db.execute("DELETE FROM job")
+        db.commit()
+        db.close()
+
+
+def test_a_flood_of_jobs_ends_at_a_full_queue(staged: tuple[Stage, WebProcess]) -> None:
+    stage, web = staged
+    stage.store.add(NewJob("git", "https://example.org/a", "anna@here"), 1.0)
+    db = sqlite3.connect(stage.paths.database, timeout=10)
+    try:
+        first = "SELECT id, submitter, source FROM job LIMIT 1"
+        numbers = f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {MAX_WAITING})"
+        columns = "id, queue_key, state, submitter, source_kind, source, submitted_at"
+        values = "substr(id, 1, 20) || printf('%06d', i), 1.0, 'queued', submitter, 'git', source, 1.0"
+        db.execute(f"INSERT INTO job ({columns}) {numbers} SELECT {values} FROM n, ({first})")
+        db.commit()
+        answer = post_json(web.port, "/api/jobs", {"git_url": "https://example.org/a"})
+        assert (answer.status, answer.json["error"]) == (503, "queue_full")
+        db.execute("DELETE FROM job WHERE id = (SELECT max(id) FROM job)")
+        db.commit()
+        assert post_json(web.port, "/api/jobs", {"git_url": "https://example.org/a"}).status == 201
     finally:
         db.execute("DELETE FROM job")
         db.commit()
