@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Final
 from appliance.errors import RaasError
 from image_build import apt_sources
 from image_build.process import BuildError
-from image_build.sd import build, imager, packages, workshop
+from image_build.sd import build, imager, packages, tools, workshop
 from image_build.sd.checks import complaints
 from image_build.sd.debian import DEBIAN
 from image_build.sd.flavour import Flavour
@@ -52,6 +53,7 @@ def main(arguments: list[str]) -> int:
         elif options.manifest:
             print(json.dumps(imager.repository(_built(), options.manifest), indent=1))
         else:
+            tools.check(is_root=os.geteuid() == 0)
             print(build.run(planned, workshop.Workshop(planned).actions(), CACHE, _say, until=options.until))
     except (RaasError, ValueError) as error:
         print(error, file=sys.stderr)

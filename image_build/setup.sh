@@ -44,6 +44,10 @@ debian_packages() {
         needs ip iproute2
         needs systemd-analyze systemd
         needs systemd-nspawn systemd-container
+        needs sfdisk fdisk
+        needs mkfs.vfat dosfstools
+        needs mcopy mtools
+        needs zstd zstd
     fi
     if [ ${#missing[@]} -gt 0 ]; then
         step "Debian packages: ${missing[*]}" apt "" "apt-get must reach a Debian mirror." install_debian

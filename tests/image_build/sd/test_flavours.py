@@ -45,6 +45,7 @@ def test_a_bad_command_line_is_noticed(line: str, said: str) -> None:
     ("flavour", "said"),
     [
         (replace(RASPBERRYPI, archives=()), "must come from Raspberry Pi's archive"),
+        (replace(RASPBERRYPI, archives=(replace(RASPBERRYPI.archives[0], keyring=""),)), "taken from anybody"),
         (replace(RASPBERRYPI, packages=("raspi-firmware",)), "exactly one kernel"),
         (replace(RASPBERRYPI, firmware_lines=("enable_uart=1",)), "switches the serial port on"),
         (replace(DEBIAN, kernel_words=()), "second serial port"),
