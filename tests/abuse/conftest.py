@@ -15,7 +15,7 @@ fetch: {allow_http: true, allow_private: true}
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
     with running_appliance(tmp_path_factory.mktemp("abused"), CONFIG) as started:
         yield started

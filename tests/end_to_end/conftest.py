@@ -13,7 +13,7 @@ from tests.appliance_process import Appliance, running_appliance
 CONFIG = "name: test robot\nfetch: {allow_http: true, allow_private: true}\n"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
     folder: Path = tmp_path_factory.mktemp("appliance")
     with running_appliance(folder, CONFIG) as started:
