@@ -62,6 +62,7 @@ def start(places: Places, run: Run) -> str:
         applied = _apply_all(places, run, problems)
     except OSError as error:
         problems.append(f"Settings can't be kept: {error}. Is the card full or worn out?")
+    _keep_machine_id(places, run)
     hostname = _hostname(places)
     run(["hostname", hostname])
     _start_radio(places, run)
@@ -132,6 +133,14 @@ def _hand_over(folder: Path) -> None:
             shutil.chown(path, "raas-webui", "raas-webui")
     except LookupError:
         pass
+
+
+def _keep_machine_id(places: Places, run: Run) -> None:
+    """Write what systemd drew at the first boot into the root, read only otherwise; routers know the machine by it."""
+    if os.path.ismount(places.machine_id):
+        run(["mount", "-o", "remount,rw", "/"])
+        run(["systemd-machine-id-setup", "--commit"])
+        run(["mount", "-o", "remount,ro", "/"])
 
 
 def _hostname(places: Places) -> str:

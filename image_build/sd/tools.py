@@ -21,6 +21,7 @@ PROGRAMS: Final = {
     "mmdebstrap": "mmdebstrap",
     "qemu-aarch64-static": "qemu-user-static",
     "sfdisk": "fdisk",
+    "systemd-sysusers": "systemd",
     "update-binfmts": "binfmt-support",
     "zstd": "zstd",
 }

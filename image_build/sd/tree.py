@@ -10,6 +10,7 @@ from typing import Final
 
 from image_build import services
 from image_build.process import BuildError, run
+from image_build.rootfs import SOURCE_DATE_S
 from image_build.sd import contents, files
 from image_build.sd.device_tree import way_to_card
 from image_build.sd.files import File
@@ -52,6 +53,10 @@ def compose(root: Path, boot: Path, flavour: Flavour, archives: Mapping[str, Pat
         run(["tar", "--extract", "--numeric-owner", "--exclude=./dev/*", "--directory", root, "--file", archive])
     install_code(root)
     services.install(root, enable=True)
+    _create_users(root)
+    _link(
+        root / "etc/resolv.conf", "/run/NetworkManager/resolv.conf"
+    )  # the root is read only, and NetworkManager knows
     for unit in files.units():
         _write(root / services.UNITS / unit.name, File(unit.read_text()))
     for path, file in files.system_files(flavour).items():
@@ -102,6 +107,14 @@ def initrd_complaints(root: Path, boot: Path) -> tuple[str, ...]:
             way = way_to_card((boot / board).read_bytes(), CONTROLLERS)
             said += [f"{board}: the initrd lacks {name}." for name in lacking(kernel, way, contents.INITRD_MODULES)]
     return tuple(said)
+
+
+def _create_users(root: Path) -> None:
+    """The units' users, here and not at the first boot: a read-only root can't take them then."""
+    time = {"SOURCE_DATE_EPOCH": str(SOURCE_DATE_S), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    run(["systemd-sysusers", f"--root={root}"], hint="`apt-get install systemd` first.", environment=time)
+    for backup in ("passwd-", "group-", "shadow-", "gshadow-", ".pwd.lock"):
+        (root / "etc" / backup).unlink(missing_ok=True)
 
 
 def _switch_units(root: Path) -> None:

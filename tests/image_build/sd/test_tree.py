@@ -81,10 +81,22 @@ def test_the_trees_hold_code_units_and_files(tmp_path: Path, flavour: Flavour) -
     assert not list((root / tree.CODE).rglob("__pycache__"))
     assert (root / "usr/lib/raas/bin/raas").stat().st_mode & 0o111
     assert (root / "data").is_dir()
+    assert (root / "etc/resolv.conf").readlink() == Path("/run/NetworkManager/resolv.conf")
     assert {"kernel8.img", "raas-example.yaml", "READ-ME.txt"} <= {path.name for path in boot.iterdir()}
     assert (boot / "cmdline.txt").exists() == (flavour is RASPBERRYPI)
     assert list((root / "boot/firmware").iterdir()) == []
     assert tree.initrd_complaints(root, boot) == ()
+
+
+def test_the_units_users_are_there_and_nobody_can_log_in_as_them(tmp_path: Path) -> None:
+    etc = composed(tmp_path, DEBIAN)[0] / "etc"
+    users = {line.split(":")[0]: line.split(":") for line in (etc / "passwd").read_text().splitlines()}
+    assert {"raas-twin", "raas-realtime", "raas-runner", "raas-webui", "raas-federation"} <= set(users)
+    assert users["raas-job"][2] == "61000"
+    assert users["raas-runner"][6] == "/usr/sbin/nologin"
+    docker = next(line for line in (etc / "group").read_text().splitlines() if line.startswith("docker:"))
+    assert docker.split(":")[3] == "raas-runner"
+    assert "raas-runner:!" in (etc / "shadow").read_text()
 
 
 def test_no_file_names_the_machine_that_built_it(tmp_path: Path) -> None:
