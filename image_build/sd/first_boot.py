@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -84,7 +85,7 @@ def _apply_all(places: Places, run: Run, problems: list[str]) -> tuple[str, ...]
         problems += said
         applied += _apply(setup, places, problems)
         if setup != Setup():  # a file of which nothing was understood stays as it is, for its owner to mend
-            _on_boot_partition(places, run, lambda path=path, text=text: _retire(path, text))  # type: ignore[misc]
+            _on_boot_partition(places, run, partial(_retire, path, text))
     return tuple(dict.fromkeys(applied))
 
 

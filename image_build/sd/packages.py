@@ -42,15 +42,6 @@ def sources(flavour: Flavour, machine_suite: str, files: Mapping[Path, str]) -> 
     return "\n".join([*dict.fromkeys(lines), *map(_line, flavour.archives)]) + "\n"
 
 
-def sources_in_image(flavour: Flavour) -> str:
-    """Package sources as the appliance has them later, whatever the building machine used."""
-    components = " ".join(flavour.debian_components)
-    suites = (flavour.suite, f"{flavour.suite}-updates")
-    lines = [f"deb http://mirror.local/debian {suite} {components}" for suite in suites]
-    lines.append(f"deb http://mirror.local/debian-security {flavour.suite}-security {components}")
-    return "\n".join([*lines, *map(_line, flavour.archives)]) + "\n"
-
-
 def bootstrap(
     flavour: Flavour, packages: tuple[str, ...], early: Mapping[str, File], source_list: str, tar: Path
 ) -> None:

@@ -16,11 +16,12 @@ from image_build.sd.device_tree import way_to_card
 from image_build.sd.files import File
 from image_build.sd.flavour import Flavour
 from image_build.sd.kernel_modules import Kernel, lacking
-from image_build.sd.packages import sources_in_image
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 CODE: Final = Path("usr/lib/raas/code")
 SITE: Final = Path("usr/lib/raas/packages")
+#: The building machine's sources are nobody's business, and a read-only root is not updated package by package.
+_NO_SOURCES: Final = "# Empty on purpose: see docs/image.md, Updates.\n"
 #: The card controllers of both boards.
 CONTROLLERS: Final = ("brcm,bcm2711-emmc2", "brcm,bcm2835-sdhost")
 BOARDS: Final = ("bcm2711-rpi-4-b.dtb", "bcm2837-rpi-3-b-plus.dtb")
@@ -61,7 +62,7 @@ def compose(root: Path, boot: Path, flavour: Flavour, archives: Mapping[str, Pat
         _write(root / services.UNITS / unit.name, File(unit.read_text()))
     for path, file in files.system_files(flavour).items():
         _write(root / path.lstrip("/"), file)
-    _write(root / "etc/apt/sources.list", File(sources_in_image(flavour)))
+    _write(root / "etc/apt/sources.list", File(_NO_SOURCES))
     for _, path in contents.PERSISTENT:
         (root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
     (root / "data").mkdir(exist_ok=True)

@@ -23,12 +23,6 @@ def test_the_build_uses_the_machines_mirror_and_the_flavours_archive() -> None:
     ]
 
 
-def test_the_image_does_not_know_the_machines_mirror() -> None:
-    inside = packages.sources_in_image(DEBIAN)
-    assert "mirror" not in inside
-    assert [line.split()[2] for line in inside.splitlines()] == ["bookworm", "bookworm-updates", "bookworm-security"]
-
-
 def listed(extra: tuple[str, ...] = ()) -> tuple[str, ...]:
     return (*contents.PACKAGES, *DEBIAN.packages, *extra)
 

@@ -81,6 +81,7 @@ def test_the_trees_hold_code_units_and_files(tmp_path: Path, flavour: Flavour) -
     assert not list((root / tree.CODE).rglob("__pycache__"))
     assert (root / "usr/lib/raas/bin/raas").stat().st_mode & 0o111
     assert (root / "data").is_dir()
+    assert "deb" not in (root / "etc/apt/sources.list").read_text().split()
     assert (root / "etc/resolv.conf").readlink() == Path("/run/NetworkManager/resolv.conf")
     assert {"kernel8.img", "raas-example.yaml", "READ-ME.txt"} <= {path.name for path in boot.iterdir()}
     assert (boot / "cmdline.txt").exists() == (flavour is RASPBERRYPI)
