@@ -42,17 +42,19 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--manifest", default="", metavar="URL", help="print Imager's list; URL is where the images will be"
     )
-    parser.add_argument("--archive", default="", metavar="URI", help="fetch the flavour's own archive from a mirror")
+    parser.add_argument("--archive", default="", metavar="URI", help="where the flavour's own archive is")
     options = parser.parse_args(arguments)
     try:
         planned = _planned(FLAVOURS[options.flavour], options.archive)
         if options.plan:
             print(json.dumps(summary(planned), indent=1))
         elif options.check:
+            _require_archive(planned)
             _check(planned)
         elif options.manifest:
             print(json.dumps(imager.repository(_built(), options.manifest), indent=1))
         else:
+            _require_archive(planned)
             tools.check(is_root=os.geteuid() == 0)
             print(build.run(planned, workshop.Workshop(planned).actions(), CACHE, _say, until=options.until))
     except (RaasError, ValueError) as error:
@@ -67,6 +69,12 @@ def _planned(flavour: Flavour, archive: str) -> Plan:
     if said := complaints(flavour):
         raise BuildError("This plan makes no good image:\n" + "\n".join(said))
     return plan(flavour, workshop.inputs(flavour.suite))
+
+
+def _require_archive(planned: Plan) -> None:
+    if not all(known.uri for known in planned.flavour.archives):
+        name = planned.flavour.name
+        raise BuildError(f"{name} takes its kernel from Raspberry Pi's archive; say where that is: --archive URI")
 
 
 def _check(planned: Plan) -> None:

@@ -120,6 +120,9 @@ class Gatekeeper:
             check_origin(environ["REQUEST_METHOD"], headers)
         except Refusal as refusal:
             body = encode_json(Problem(error=refusal.code, message=refusal.message))
-            start(f"{refusal.status} {_REASONS[refusal.status]}", [("Content-Type", JSON), ("Content-Length", str(len(body)))])
+            start(
+                f"{refusal.status} {_REASONS[refusal.status]}",
+                [("Content-Type", JSON), ("Content-Length", str(len(body)))],
+            )
             return [body]
         return self._app(environ, start)

@@ -14,7 +14,7 @@ RASPBERRYPI: Final = Flavour(
     debian_components=("main", "non-free-firmware"),
     archives=(
         Archive(
-            uri="http://pi.local/debian",
+            uri="",  # Raspberry Pi's package archive or a mirror of it; whoever builds says where it is (--archive)
             suite="bookworm",
             components=("main",),
             keyring="/usr/share/keyrings/raspberrypi-archive-keyring.gpg",

@@ -28,6 +28,11 @@ def test_a_mirror_changes_where_packages_come_from_and_so_the_plan(capsys: pytes
     assert keys[0] != keys[1]
 
 
+def test_the_owners_flavour_asks_where_its_archive_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sd_image.main(["raspberrypi"]) == 1
+    assert "--archive URI" in capsys.readouterr().err
+
+
 def test_missing_tools_are_named_in_one_command() -> None:
     with pytest.raises(
         BuildError, match="`apt-get install gcc-aarch64-linux-gnu qemu-user-static libc6-dev-arm64-cross`"

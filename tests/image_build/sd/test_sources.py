@@ -17,7 +17,8 @@ MACHINE = {Path("debian.list"): "deb [signed-by=/k.gpg] http://mirror.local/debi
 
 
 def test_the_build_uses_the_machines_mirror_and_the_flavours_archive() -> None:
-    assert packages.sources(RASPBERRYPI, "trixie", MACHINE).splitlines() == [
+    archive = replace(RASPBERRYPI.archives[0], uri="http://pi.local/debian")
+    assert packages.sources(replace(RASPBERRYPI, archives=(archive,)), "trixie", MACHINE).splitlines() == [
         "deb [signed-by=/k.gpg] http://mirror.local/debian bookworm main non-free-firmware",
         "deb [signed-by=/usr/share/keyrings/raspberrypi-archive-keyring.gpg] http://pi.local/debian bookworm main",
     ]
