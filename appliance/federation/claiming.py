@@ -33,8 +33,8 @@ def from_page(station: Station, page: Page) -> Talk[None]:
         if not pool or station.desk.held() is not None:
             break
         seen = pool.pop(station.rng.randrange(len(pool)))
-        if (yield from inspect(station, seen)):
-            station.look_again(station.timing.retry_s * station.rng.random())  # somebody was faster
+        if (yield from inspect(station, seen)) and pool:  # somebody was faster, and there is more
+            station.look_again(station.timing.retry_s * station.rng.random())
 
 
 def inspect(station: Station, seen: Seen) -> Talk[bool]:

@@ -21,11 +21,11 @@ class ModelStore:
         self, files: Callable[[str], bytes] | None = None, write: Callable[[str, bytes], None] | None = None
     ) -> None:
         self._objects: dict[str, tuple[bytes, Row]] = {}
-        self._names: list[str] = []
+        self._areas: dict[str, list[str]] = {}  # sorted names; apart, or each result would move the whole queue
         self._files, self._write = files, write
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._objects)
 
     def perform(self, request: Request, at_s: float) -> Reply:
         """The answer to a request that arrives at `at_s` on the server's clock; `now_s` is left to the caller."""
@@ -50,9 +50,10 @@ class ModelStore:
 
     def forget_through(self, prefix: str, last: str) -> list[tuple[str, bytes, float]]:
         """Delete the names below `prefix` up to `last`, as an operator's lifecycle rule does; returns what was there."""
-        low, high = bisect_right(self._names, prefix), bisect_right(self._names, last)
-        gone = self._names[low:high]
-        del self._names[low:high]
+        names = self._area(prefix)
+        low, high = bisect_right(names, prefix), bisect_right(names, last)
+        gone = names[low:high]
+        del names[low:high]
         found = [(name, self._objects.pop(name)) for name in gone]
         return [(name, body, row.written_s) for name, (body, row) in found]
 
@@ -76,16 +77,22 @@ class ModelStore:
     def _keep(self, key: str, body: bytes, date_s: float) -> Row:
         row = Row(key, hashlib.md5(body, usedforsecurity=False).hexdigest(), date_s, len(body))
         if key not in self._objects:
-            if self._names and key > self._names[-1]:
-                self._names.append(key)
+            names = self._area(key)
+            if not names or key > names[-1]:
+                names.append(key)
             else:
-                insort(self._names, key)
+                insort(names, key)
         self._objects[key] = (body, row)
         return row
 
+    def _area(self, key: str) -> list[str]:
+        """The names below the same `f/<fleet>/<area>/`."""
+        return self._areas.setdefault("/".join(key.split("/", 3)[:3]), [])
+
     def _list(self, request: List, date_s: float) -> Reply:
-        start = bisect_right(self._names, max(request.after, request.prefix))
-        names = self._names[start : start + request.limit + 1]
+        area = self._area(request.prefix)
+        start = bisect_right(area, max(request.after, request.prefix))
+        names = area[start : start + request.limit + 1]
         rows = [self._objects[name][1] for name in names if name.startswith(request.prefix)]
         return Reply(Status.OK, 0.0, date_s, rows=rows[: request.limit], truncated=len(rows) > request.limit)
 

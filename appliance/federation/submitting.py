@@ -90,7 +90,8 @@ class Watch:
             return
         first = min((job for job in waiting if job > self._from), default="") or min(waiting)
         prefix = station.keys.queue
-        reply = yield from station.ask(List(prefix, prefix + first))
+        # Not from the job's own name: SeaweedFS takes that for a folder, and leaves the folder out.
+        reply = yield from station.ask(List(prefix, prefix + first[:-1]))
         if reply.status is not Status.OK:
             self.due_s = station.now_s + station.patience_s()
             return

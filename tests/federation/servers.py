@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -33,16 +34,16 @@ def free_port() -> int:
 
 
 def free_port_with_twin() -> int:
-    """SeaweedFS's parts listen at a port and 10000 above it."""
+    """SeaweedFS's parts listen at a port and 10000 above it; both below those that the kernel hands out by itself."""
     while True:
-        port = free_port()
-        with socket.socket() as probe:
-            try:
-                if port < 50000:
-                    probe.bind(("127.0.0.1", port + 10000))
-                    return port
-            except OSError:
-                continue
+        port = random.randrange(11_000, 22_000)
+        try:
+            for number in (port, port + 10_000):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", number))
+        except OSError:
+            continue
+        return port
 
 
 @contextmanager
@@ -57,9 +58,10 @@ def seaweedfs(identities: list[dict[str, object]] | None = None) -> Iterator[Buc
         command += ["-ip.bind=127.0.0.1", "-filer", "-s3", f"-s3.config={config}", "-master.volumeSizeLimitMB=64"]
         command += ["-volume.max=0", f"-master.port={ports['master']}", f"-volume.port={ports['volume']}"]
         command += [f"-filer.port={ports['filer']}", f"-s3.port={ports['s3']}"]
+        command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # else they listen at fixed ports
         with _running(command, folder, {}):
             where = Bucket(BUCKET, f"http://127.0.0.1:{ports['s3']}", "us-east-1", *ADMIN)
-            _make_bucket(where)
+            _make_bucket(where, Path(folder, "server.log"))
             yield where
 
 
@@ -71,7 +73,7 @@ def ministack() -> Iterator[Bucket]:
         environment = {"GATEWAY_PORT": str(port), "SERVICES": "s3", "HOME": folder, "TMPDIR": folder}
         with _running([str(_ministack())], folder, environment):
             where = Bucket(BUCKET, f"http://127.0.0.1:{port}", "us-east-1", "test", "test")
-            _make_bucket(where)
+            _make_bucket(where, Path(folder, "server.log"))
             yield where
 
 
@@ -103,7 +105,7 @@ def _running(command: list[str], folder: str, environment: dict[str, str]) -> It
                 process.wait()
 
 
-def _make_bucket(where: Bucket) -> None:
+def _make_bucket(where: Bucket, log: Path) -> None:
     deadline_s = time.monotonic() + 90
     client = boto3.client(
         "s3", endpoint_url=where.endpoint, region_name=where.region, aws_access_key_id=where.access_key,
@@ -116,7 +118,7 @@ def _make_bucket(where: Bucket) -> None:
         except urllib.error.HTTPError:
             pass
         except OSError:
-            assert time.monotonic() < deadline_s, "the server doesn't come up"
+            assert time.monotonic() < deadline_s, f"the server doesn't come up: {log.read_text()[-3000:]}"
             time.sleep(0.1)
             continue
         try:
@@ -124,5 +126,5 @@ def _make_bucket(where: Bucket) -> None:
             client.put_object(Bucket=where.bucket, Key="ready", Body=b"1")
             return
         except (BotoCoreError, ClientError):  # until its parts have found each other
-            assert time.monotonic() < deadline_s
+            assert time.monotonic() < deadline_s, log.read_text()[-3000:]
             time.sleep(0.2)

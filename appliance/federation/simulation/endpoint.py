@@ -16,7 +16,7 @@ from appliance.errors import RaasError
 from appliance.federation.driver import drive
 from appliance.federation.keys import Keys
 from appliance.federation.probe import probe
-from appliance.federation.requests import Get, List, Put, Reply, Request, Status
+from appliance.federation.requests import Fetch, Get, List, Put, Reply, Request, Send, Status
 from appliance.federation.s3_store import Bucket, S3Store
 from appliance.federation.simulation.audit import Audit
 from appliance.federation.simulation.cast import Cast
@@ -105,6 +105,7 @@ class _Life:
 
     def _perform(self, request: Request) -> Reply:
         self._tally.count(request)
+        request = _without_files(request)
         luck = self._member.rng.random()
         if luck < self._settings.faults.lost / 2:
             return Reply(Status.LOST, 0.0)
@@ -127,6 +128,16 @@ class _Life:
             return
         desk.ends_s, self._dead = float("inf"), True
         self._member.paused_until_s = 1e9 if what == "killed_for_good" else self._member.rng.uniform(0.2, 3.0) * lease_s
+
+
+def _without_files(request: Request) -> Request:
+    """Simulated results have a name and no content."""
+    match request:
+        case Send(key=key, sha256=sha256):
+            return Put(key, sha256.encode())
+        case Fetch(key=key):
+            return Get(key)
+    return request
 
 
 def _run(settings: Settings, store: S3Store, members: list[Member], gone: set[str]) -> Tally:
