@@ -7,12 +7,13 @@ store, a clock and a network are.
 from __future__ import annotations
 
 from appliance.federation import claiming, holding, submitting
+from appliance.federation.bell import Bell
 from appliance.federation.compaction import Compactor
 from appliance.federation.heartbeat import Heart
 from appliance.federation.requests import Talk, Wait
 from appliance.federation.search import Search
 from appliance.federation.station import Station
-from appliance.federation.submitting import Bell, Watch
+from appliance.federation.submitting import Watch
 
 
 class Agent:

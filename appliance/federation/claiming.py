@@ -70,7 +70,7 @@ def steal(station: Station, log: JobLog, slots: list[Slot | None]) -> Talk[JobLo
     sealed = station.identity.seal(entry, odd=entries.leaves_open(entry))
     if (yield from station.create(station.keys.slot(log.job, log.next_slot), sealed)) is not Made.MADE:
         return log
-    station.must_ring = True
+    station.hint(log.job)
     return joblog.read(station.roster, log.job, [*slots, Slot(sealed, reply.date_s)])
 
 
@@ -80,7 +80,7 @@ def nudge(station: Station, log: JobLog) -> Talk[None]:
         fleet=station.roster.fleet, job=log.job, slot=log.next_slot, prev=log.tip, by=station.me, nonce=station.nonce()
     )
     yield from station.create(station.keys.slot(log.job, log.next_slot), station.identity.seal(entry, odd=True))
-    station.must_ring = True
+    station.hint(log.job)
 
 
 def ends(station: Station, seen: list[Seen]) -> Talk[list[list[Slot | None] | None]]:

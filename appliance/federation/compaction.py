@@ -107,7 +107,7 @@ class Compactor:
             if log.phase is Phase.OPEN and job.phase is not Phase.OPEN:
                 yield from claiming.nudge(station, log)
             elif log.phase is Phase.OPEN:
-                station.must_ring = True
+                station.hint(log.job)
             if log.phase not in {Phase.ENDED, Phase.VOID}:
                 break
             logs.append(log)

@@ -1,8 +1,8 @@
 """Where in the queue is there work? One page of names per look, placed so that it shows the oldest open jobs.
 
 The queue is in order of time, and open jobs begin at a frontier that nobody tells. Each look starts some time before
-now. A full page without open jobs makes the next one go on where it ended; a page that is half empty, or begins with an
-open job, makes it start earlier. A few looks go to a random place instead, for what was forgotten: holders that died,
+now. A full page without open jobs makes the next one start so late that one page would reach the end; a page that is half
+empty, or begins with an open job, makes it start earlier. A few looks go to a random place instead, for what was forgotten: holders that died,
 jobs that arrived late.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from appliance import ulid
-from appliance.federation import listing
+from appliance.federation import bell, listing
 from appliance.federation.joblog import Phase
 from appliance.federation.listing import Seen
 from appliance.federation.requests import Get, List, Status, Talk
@@ -22,6 +22,8 @@ from appliance.federation.timing import has_expired, stretched
 PAGE: Final = 400
 _SWEEP_SHARE: Final = 0.1
 _FROM_THE_START: Final = 0.5
+_FILL: Final = 0.8
+_HINT_SHARE: Final = 0.5
 _WIDEST_S: Final = 30 * 86400.0
 _NARROWEST_S: Final = 5.0
 _QUICK_LOOKS: Final = 12
@@ -41,6 +43,7 @@ class Search:
     def __init__(self, station: Station) -> None:
         self._station = station
         self._bell = ""
+        self._hint = ""
         self._window_s = station.timing.horizon_s
         self._oldest_s: float | None = None
         self._quick = 0
@@ -61,7 +64,10 @@ class Search:
             sweep = True
         if sweep:
             self._sweep_s = station.now_s + stretched(timing.sweep_s, station.rng)
-        start_s = self._sweep_start_s() if sweep else max(0.0, station.server_s() - self._window_s)
+        if self._hint:
+            start_s, sweep, self._hint = ulid.time_s(self._hint) - 0.001, True, ""
+        else:
+            start_s = self._sweep_start_s() if sweep else max(0.0, station.server_s() - self._window_s)
         return (yield from self._page(start_s, sweep=sweep))
 
     def _rings(self) -> Talk[bool]:
@@ -73,6 +79,9 @@ class Search:
         if reply.status is not Status.OK:
             return False
         self._bell = reply.etag
+        hinted = bell.hints(reply.body, station.server_s(), station.timing.lease_s)
+        if hinted and station.rng.random() < _HINT_SHARE:
+            self._hint = station.rng.choice(list(hinted))
         return True
 
     def _sweep_start_s(self) -> float:
@@ -109,9 +118,10 @@ class Search:
     def _place(self, page: Page, seen: list[Seen], *, truncated: bool) -> None:
         """Choose where the next look starts, and when it is."""
         station, timing = self._station, self._station.timing
-        behind = truncated and not page.open  # all of these are taken: go on where the page ended
+        behind = truncated and not page.open  # all of these are taken
         if behind and seen:
-            self._window_s = max(station.server_s() - ulid.time_s(seen[-1].job), _NARROWEST_S)
+            covered_s = ulid.time_s(seen[-1].job) - ulid.time_s(seen[0].job)
+            self._window_s = max(min(covered_s, self._window_s) * _FILL, _NARROWEST_S)
         elif page.open and page.open[0] is seen[0]:
             self._window_s = min(self._window_s * 1.5 + _NARROWEST_S, _WIDEST_S)
         elif not truncated and sum(len(job.rows) for job in seen) < PAGE // 2:

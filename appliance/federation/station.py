@@ -48,6 +48,7 @@ class Station:
     knows_time: bool = False
     failures: int = 0
     must_ring: bool = False
+    hints: set[str] = field(default_factory=set)  # open jobs that others would hardly see
     hungry: bool = True  # there may be work: look without waiting for the bell
     look_s: float = float("-inf")  # when to look for work again
     alive_s: float = float("-inf")  # when the last successful sign of life that covers the held job was sent
@@ -73,6 +74,11 @@ class Station:
     def patience_s(self) -> float:
         """How long to leave a store alone that doesn't answer."""
         return stretched(self.timing.retry_s * 2 ** min(self.failures, _LONGEST_PAUSE), self.rng)
+
+    def hint(self, job: str) -> None:
+        """Tell others of an open job, with the next ring of the bell."""
+        self.hints.add(job)
+        self.must_ring = True
 
     def look_again(self, delay_s: float) -> None:
         """There may be work, whatever the bell says."""

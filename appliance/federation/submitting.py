@@ -11,14 +11,14 @@ from appliance.federation.desk import Submission
 from appliance.federation.entries import Done
 from appliance.federation.joblog import JobLog, Phase, Slot
 from appliance.federation.listing import Seen
-from appliance.federation.requests import Fetch, List, Put, Send, Status, Talk
+from appliance.federation.requests import Fetch, List, Send, Status, Talk
 from appliance.federation.station import Made, Station
 from appliance.federation.timing import has_expired, stretched
 
 #: A job of a higher priority sorts as if it had been submitted so much earlier, s.
 HEAD_START_S: Final = 120.0
-_RING_EVERY: Final = 5.0
 _SLOWEST: Final = 4.0
+_PATIENCE: Final = 3.0  # rounds of the bell that an open job waits before others are told where it is
 
 
 def submit(station: Station, submission: Submission) -> Talk[bool]:
@@ -45,25 +45,9 @@ def submit(station: Station, submission: Submission) -> Talk[bool]:
         return False
     station.desk.sent(number)
     station.must_ring = True
+    if spec.priority > 0:
+        station.hint(job)
     return True
-
-
-class Bell:
-    """Tells everybody that there is something to do, at most every few seconds."""
-
-    def __init__(self, station: Station) -> None:
-        self._station = station
-        self.due_s = float("-inf")
-
-    def ring(self) -> Talk[None]:
-        """Ring."""
-        station = self._station
-        station.must_ring = False
-        reply = yield from station.ask(Put(station.keys.bell, station.nonce().encode()))
-        self.due_s = station.now_s + station.timing.retry_s * _RING_EVERY
-        if reply.status is Status.LOST:
-            station.must_ring = True
-            self.due_s = station.now_s + station.patience_s()
 
 
 class Watch:
@@ -113,8 +97,8 @@ class Watch:
         late = has_expired(seen.changed_s, date_s, station.timing.lease_s)
         changed = self._seen.get(own.job) != (seen.top, seen.phase)
         self._seen[own.job] = (seen.top, seen.phase)
-        if seen.phase is Phase.OPEN and late:
-            station.must_ring = True
+        if seen.phase is Phase.OPEN and date_s - seen.changed_s > _PATIENCE * station.timing.bell_s:
+            station.hint(own.job)
         if seen.phase is Phase.ENDED or late or (seen.phase is Phase.OPEN and changed):
             yield from self._read(own, seen, late=late)
         elif changed:

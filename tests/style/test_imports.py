@@ -29,6 +29,7 @@ PURE = (*INPUT_OUTPUT, "time", "zmq", "requests", "boto3", "gevent", "bottle", "
 PURE_REASON = "it is pure core: no socket, file, clock, process or I/O library"
 PURE_MODULES = (
     "appliance.federation.agent",
+    "appliance.federation.bell",
     "appliance.federation.claiming",
     "appliance.federation.compaction",
     "appliance.federation.entries",
