@@ -104,6 +104,34 @@ class StorageSection(Section, frozen=True):
     min_free_mb: Annotated[int, Meta(ge=1, le=1_000_000, description="no job starts with less free disk, MiB")] = 200
 
 
+class FederationSection(Section, frozen=True):
+    """A fleet: appliances that share one bucket. Without a bucket nothing of it runs."""
+
+    bucket: Annotated[str, Meta(description="the fleet's S3 bucket; empty: no fleet")] = ""
+    endpoint: Annotated[str, Meta(description="the S3 server's URL; empty: AWS")] = ""
+    region: Annotated[str, Meta(description="the bucket's region")] = "us-east-1"
+    fleet: Annotated[
+        str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,39}$", description="the fleet's name: lower case, digits, hyphens")
+    ] = "fleet"
+    member: Annotated[
+        str,
+        Meta(
+            pattern="^([a-z0-9][a-z0-9-]{0,39})?$", description="this appliance's name in it; empty: made from `name`"
+        ),
+    ] = ""
+    fingerprint: Annotated[str, Meta(description="of the fleet's key; empty: believe the first one that is seen")] = ""
+    credentials: Annotated[
+        str, Meta(description="folder with fleet-access-key and fleet-secret-key; empty: systemd's, else the usual one")
+    ] = ""
+    tags: Annotated[tuple[str, ...], Meta(description="what jobs may ask for, such as 'camera'")] = ()
+    share: Annotated[float, Meta(ge=0.0, le=1.0, description="how much of a day the robot works for the fleet")] = 1.0
+    hours: Annotated[
+        str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$",
+                  description="when, local time, such as '22:00-06:00'; empty: always")
+    ] = ""  # fmt: skip
+    takes_from: Annotated[tuple[str, ...], Meta(description="members whose jobs are taken; empty: everybody's")] = ()
+
+
 class Config(Section, frozen=True):
     """The whole of `raas.yaml`."""
 
@@ -115,6 +143,7 @@ class Config(Section, frozen=True):
     web: WebSection = WebSection()
     sandbox: SandboxSection = SandboxSection()
     storage: StorageSection = StorageSection()
+    federation: FederationSection = FederationSection()
 
     @property
     def dead_man_s(self) -> float:

@@ -59,6 +59,7 @@ class Reason(enum.StrEnum):
     UNPACKING = "unpacking"  # preparing
     READY = "ready"  # preparing is done; the robot is busy with another job
     SETTLING = "settling"  # waiting for robot: the pendulum comes to rest
+    NO_LEASE = "no_lease"  # a fleet's job: queued until its lease covers its time limit, failed when it was lost
     BAD_SOURCE = "bad_source"  # failed: see detail
     EXIT_CODE = "exit_code"  # failed: run.py ended with an error
     OUT_OF_MEMORY = "out_of_memory"  # failed

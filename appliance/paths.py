@@ -92,6 +92,15 @@ class Paths:
         return self.data / "images" / f"{image}.json"
 
     @property
+    def federation(self) -> Path:
+        """What the fleet's process keeps: its key, downloads, results of jobs that ran elsewhere."""
+        return self.data / "federation"
+
+    def away(self, job_id: str) -> Path:
+        """What is known of a job that runs elsewhere, with the same names as in `attempt`."""
+        return self.federation / "jobs" / job_id
+
+    @property
     def logs(self) -> Path:
         """Log files of the processes when `raas up` runs them."""
         return self.data / "logs"

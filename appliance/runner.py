@@ -23,7 +23,7 @@ from typing import IO, Final
 import msgspec
 
 from appliance import config as configuration
-from appliance import durable, engine, jobs
+from appliance import durable, engine, fleet_lease, jobs
 from appliance.config import Config
 from appliance.errors import EngineError, InUse, RaasError
 from appliance.intake import preparing
@@ -40,7 +40,7 @@ from appliance.running.record import Record
 from appliance.running.verdict import Cause
 from appliance.running.waiting_room import Setting, WaitingRoom
 from appliance.shapes import Report
-from appliance.store import Job, Store
+from appliance.store import GUEST, Job, Store
 from gym_raas import parameters
 from image_build import job_image
 
@@ -49,6 +49,7 @@ ROUND_S: Final = 0.02
 _DISK_RETRY_S: Final = 2.0
 _PREPARATION_PATIENCE_S: Final = 2.0
 _AFTER_ERROR_S: Final = 1.0
+_COLLECTING_S: Final = 5.0
 
 _log = logging.getLogger("runner")
 
@@ -73,7 +74,7 @@ class Runner:
     """The queue's one worker."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts, self._store = parts, parts.store
+        self._parts, self._store, self._boot = parts, parts.store, fleet_lease.boot_id()
         self._room = WaitingRoom(Setting(parts.store, parts.paths, parts.config, parts.cells, parts.prepare))
 
     def serve(self) -> None:
@@ -99,7 +100,8 @@ class Runner:
             robot_file=self._parts.robot_file,
             make_spec=self._spec,
             make_cell=self._parts.cells.create,
-            watch=lambda: self._watch(job.id),
+            objection=lambda: self._objection(job),
+            watch=lambda: self._watch(job),
             started=lambda at_s: self._started(job.id, at_s),
         )
         try:
@@ -109,13 +111,28 @@ class Runner:
         else:
             self._complete(self._store.get(job.id), record)
 
-    def _watch(self, job_id: str) -> Cause | None:
+    def _objection(self, job: Job) -> str:
+        """Why the robot may not be armed for a job: one of the fleet's needs a lease to the end of its time limit."""
+        limits = self._parts.config.job
+        if self._has_lease(job, limits.limit_s + limits.grace_s + _COLLECTING_S):
+            return ""
+        return "The fleet's lease on this job doesn't cover its time limit yet; it starts when it has been renewed."
+
+    def _has_lease(self, job: Job, needed_s: float) -> bool:
+        if job.place != GUEST:
+            return True
+        lease = self._store.lease(job.id)
+        return lease is not None and lease.covers(self._boot, fleet_lease.now_s(), needed_s)
+
+    def _watch(self, job: Job) -> Cause | None:
         """Called all the time while a job has the robot: look after the others, and say whether it is to end."""
         self._parts.notifier.alive(time.monotonic())
         self._room.tend(robot_is_free=False)
         if self._parts.stopping.is_set():
             return Cause.SHUTDOWN
-        return Cause.CANCEL if self._store.get(job_id).cancel_requested else None
+        if not self._has_lease(job, 0.0):
+            return Cause.LEASE
+        return Cause.CANCEL if self._store.get(job.id).cancel_requested else None
 
     def _started(self, job_id: str, at_s: float) -> None:
         self._store.move(job_id, State.RUNNING, at_s, started_at=at_s)
@@ -160,6 +177,9 @@ class Runner:
                 return None
 
     def _interrupted(self, job: Job, record: Record, report: Report) -> None:
+        if job.place == GUEST:  # whether it gets another attempt, and where, is decided by its log in the bucket
+            self._end(job, State.FAILED, Reason.INTERRUPTED, record.detail, report)
+            return
         state, reason, number = jobs.after_interruption(State.RUNNING, job.attempt)
         if state is not State.QUEUED:
             self._end(job, state, reason, f"Interrupted again. {record.detail}", report)

@@ -12,6 +12,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     """One job, as `GET /api/jobs/ID` answers. `sentence` says state and reason to a person.
 
     position: 1 is next, null when it doesn't wait. eta_s: until it starts (waiting) or ends at the latest (running).
+    place: 'guest' came from the fleet, 'away' was sent to it, '' is this appliance's own.
     """
 
     id: str
@@ -39,6 +40,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     residual: float | None
     has_bundle: bool
     log_bytes: int
+    place: str = ""
 
 
 class JobPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,9 +15,13 @@ from typing import Any, Final
 
 from appliance import database, jobs, ulid
 from appliance.errors import Conflict, NotFound
+from appliance.fleet_lease import Lease
 from appliance.jobs import Reason, State
 
 EVENTS_KEPT: Final = 10_000
+#: Where a job runs, beside '' (of this appliance alone): from the fleet, here; or from here, in the fleet.
+GUEST: Final = "guest"
+AWAY: Final = "away"
 _QUEUE_ORDER: Final = "priority DESC, queue_key, id"
 _LATEST_S: Final = 253_402_300_799.0  # the end of the year 9999, beyond which no calendar goes
 # Columns that a change may carry beside state, reason and detail.
@@ -52,6 +56,7 @@ class Job:
     steps: int | None
     missed_steps: int | None
     residual: float | None
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ class NewJob:
     name: str = ""
     image: str = "standard"
     priority: int = 0
+    place: str = ""
+    wish: bytes = b""  # of a job that goes away: what the fleet is asked for
 
 
 @dataclass(frozen=True)
@@ -108,12 +115,14 @@ class Store:
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO job (id, queue_key, state, name, submitter, source_kind, source, ref, image, priority,"
-                " submitted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " submitted_at, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     job_id, now_s, State.QUEUED, new.name, new.submitter, new.source_kind, new.source, new.ref,
-                    new.image, new.priority, now_s,
+                    new.image, new.priority, now_s, new.place,
                 ),
             )  # fmt: skip
+            if new.place == AWAY:
+                db.execute("INSERT INTO fleet_sent (local_id, wish) VALUES (?, ?)", (job_id, new.wish))
             self._note(db, now_s, "job", job_id)
         return self.get(job_id)
 
@@ -133,15 +142,20 @@ class Store:
         return _jobs(rows)
 
     def queue(self) -> list[Job]:
-        """Jobs that wait, in the order they will run."""
-        query = f"SELECT * FROM job WHERE state = ? ORDER BY {_QUEUE_ORDER}"  # noqa: S608 - a constant
-        return _jobs(self._db.execute(query, (State.QUEUED,)))
+        """Jobs that wait for this robot, in the order they will run."""
+        query = f"SELECT * FROM job WHERE state = ? AND place <> ? ORDER BY {_QUEUE_ORDER}"  # noqa: S608 - a constant
+        return _jobs(self._db.execute(query, (State.QUEUED, AWAY)))
 
     def active(self) -> list[Job]:
-        """Jobs between claim and end, oldest first."""
+        """Jobs between claim and end on this robot, oldest first."""
         marks = ",".join("?" * len(jobs.ACTIVE))
-        query = f"SELECT * FROM job WHERE state IN ({marks}) ORDER BY id"  # noqa: S608 - question marks only
-        return _jobs(self._db.execute(query, tuple(jobs.ACTIVE)))
+        query = f"SELECT * FROM job WHERE state IN ({marks}) AND place <> ? ORDER BY id"  # noqa: S608 - question marks only
+        return _jobs(self._db.execute(query, (*jobs.ACTIVE, AWAY)))
+
+    def away(self) -> list[Job]:
+        """Jobs that were submitted here for the fleet and haven't ended, oldest first."""
+        rows = self._db.execute("SELECT * FROM job WHERE place = ? AND ended_at IS NULL ORDER BY id", (AWAY,))
+        return [job for job in _jobs(rows) if not job.state.is_final]
 
     def count(self) -> int:
         """How many jobs there are."""
@@ -207,13 +221,27 @@ class Store:
             if fields or (job.reason, job.detail) != (reason, detail):
                 self._set(db, job_id, now_s, reason=reason, detail=detail, **fields)
 
+    def follow(self, job_id: str, now_s: float, **fields: Any) -> None:
+        """A job that is away is where the fleet's log says it is: change its row. Silent when nothing changes."""
+        with self._transaction() as db:
+            job = self.get(job_id)
+            if job.place != AWAY:
+                raise Conflict(f"Job {job_id} isn't in the fleet's hands.")
+            if any(getattr(job, name) != value for name, value in fields.items()):
+                self._set(db, job_id, now_s, **fields)
+
+    def lease(self, job_id: str) -> Lease | None:
+        """Until when a job from the fleet may be acted on; None if the fleet's log doesn't (or no longer) say so."""
+        row = self._db.execute("SELECT boot, until_s FROM fleet_held WHERE local_id = ?", (job_id,)).fetchone()
+        return None if row is None else Lease(str(row["boot"]), float(row["until_s"]))
+
     def request_cancel(self, job_id: str, now_s: float) -> Job:
         """Cancel: a queued job ends at once, an active one when the runner sees the mark. Raises NotFound, Conflict."""
         with self._transaction() as db:
             state = self.get(job_id).state
             if state.is_final:
                 raise Conflict(f"Job {job_id} has already ended ({state}).")
-            if state is State.QUEUED:
+            if state is State.QUEUED and self.get(job_id).place != AWAY:
                 self._set(db, job_id, now_s, state=State.CANCELLED, reason=Reason.BY_USER, detail="", ended_at=now_s)
             elif state is not State.COLLECTING:  # its end is decided by now
                 self._set(db, job_id, now_s, cancel_requested=1)

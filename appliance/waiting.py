@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from appliance.jobs import Reason, State
-from appliance.store import Job
+from appliance.store import AWAY, Job
 
 #: Between two jobs: results are written, the pendulum settles, the cell starts.
 TURNAROUND_S: Final = 8.0
@@ -64,6 +64,8 @@ class Line:
 
 def describe(job: Job, line: Line, now_s: float) -> Description:
     """The description of `job` at the wall-clock time `now_s`."""
+    if job.place == AWAY and not job.state.is_final:
+        return Description(job.detail or "On its way to the fleet.", None, None)
     if job.state is State.QUEUED:
         return _queued(job, line, now_s)
     if job.state is State.PREPARING:

@@ -48,6 +48,7 @@ class Tools:
     """What an attempt works with.
 
     make_spec: the cell's specification for a job and a session. make_cell: creates it, given the capture of its output.
+    objection: why the robot may not be armed for this job now, '' if it may, asked right before it would be.
     watch: called every WATCH_S; a Cause ends the attempt. started: called with the wall-clock time before run.py begins.
     """
 
@@ -56,6 +57,7 @@ class Tools:
     robot_file: Path
     make_spec: Callable[[Job, str], Spec]
     make_cell: Callable[[Spec, Capture], Cell]
+    objection: Callable[[], str]
     watch: Callable[[], Cause | None]
     started: Callable[[float], None]
 
@@ -120,6 +122,9 @@ class _Attempt:
         try:
             self._cell = self._tools.make_cell(self._tools.make_spec(self._job, self._session), self._capture)
             self._settle_s = self._settled(settling).settle_s
+            objection = self._tools.objection()
+            if objection:
+                raise NotStarted(Reason.NO_LEASE, objection)
             arm = Arm(self._session, self._job.id, config.job.limit_s, config.sandbox.uid)
             self._armed = Session(control, arm, config.realtime.lease_s)
         except EngineError as error:

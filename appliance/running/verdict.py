@@ -21,6 +21,7 @@ class Cause(enum.StrEnum):
     DEADLINE = "deadline"
     SESSION = "session"  # the robot's side ended first: stop, fault, lost lease, dead guard
     CANCEL = "cancel"
+    LEASE = "lease"  # a fleet's job that this appliance no longer holds
     SHUTDOWN = "shutdown"  # the appliance is being stopped
     ENGINE = "engine"  # Docker Engine has gone
     CRASH = "crash"  # found by a restarted runner
@@ -64,6 +65,8 @@ def judge(evidence: Evidence) -> Verdict:
         return Verdict(State.CANCELLED, Reason.EMERGENCY_STOP, _stop_sentence(end))
     if cause is Cause.CANCEL:
         return Verdict(State.CANCELLED, Reason.BY_USER, "Cancelled while it was running.")
+    if cause is Cause.LEASE:
+        return Verdict(State.FAILED, Reason.NO_LEASE, "Stopped: the lease of the fleet's job was lost.")
     interruption = _interruption(evidence)
     if interruption:
         return Verdict(State.FAILED, Reason.INTERRUPTED, interruption)

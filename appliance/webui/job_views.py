@@ -62,6 +62,7 @@ class Lens:
             residual=job.residual,
             has_bundle=job.state.is_final and job_files.results_folder(self.paths, job) is not None,
             log_bytes=job_files.size_bytes(job_files.log_file(self.paths, job)),
+            place=job.place,
         )
 
 

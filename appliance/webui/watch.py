@@ -78,7 +78,7 @@ class Watch:
         return views, job_views.queue(rows, lens), logs
 
     def _grown_logs(self, rows: Store, lens: Lens) -> list[LogView]:
-        writing = [job for job in rows.active() if job.state in (State.RUNNING, State.COLLECTING)]
+        writing = [job for job in (*rows.active(), *rows.away()) if job.state in (State.RUNNING, State.COLLECTING)]
         sizes = {(job.id, job.attempt): _log_size(lens, job) for job in writing}
         before, self._log_sizes = self._log_sizes, sizes
         return [
