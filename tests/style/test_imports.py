@@ -28,6 +28,13 @@ INPUT_OUTPUT = ("docker", "multiprocessing", "os", "pathlib", "select", "socket"
 PURE = (*INPUT_OUTPUT, "time", "zmq", "requests", "boto3", "gevent", "bottle", "pigpio")
 PURE_REASON = "it is pure core: no socket, file, clock, process or I/O library"
 PURE_MODULES = (
+    "appliance.care.doctor",
+    "appliance.care.finding",
+    "appliance.care.machine_checks",
+    "appliance.care.redaction",
+    "appliance.care.robot_checks",
+    "appliance.care.service_checks",
+    "appliance.care.snapshot",
     "appliance.federation.agent",
     "appliance.federation.bell",
     "appliance.federation.claiming",

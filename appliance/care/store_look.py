@@ -1,0 +1,74 @@
+"""How are the database, the services and the files' rights? Reads only; a damaged database is told, not mended."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from appliance import units
+from appliance.care.snapshot import Database, Right, Service
+from appliance.database import BUSY_TIMEOUT_S, migrations
+from appliance.paths import Paths
+from appliance.units import UnitError
+
+_OTHERS: Final = 0o007
+_OTHERS_WRITE: Final = 0o002
+_GROUP_AND_OTHERS: Final = 0o077
+SETTINGS: Final = Path("/etc/raas")
+
+
+def database(path: Path) -> tuple[Database, float]:
+    """The database, checked page by page, and the latest moment that it knows (0: none)."""
+    newest_schema = max(step.number for step in migrations())
+    if not path.exists() or path.stat().st_size == 0:
+        return Database(str(path), newest_schema=newest_schema), 0.0
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
+    except sqlite3.Error as error:
+        return Database(str(path), newest_schema=newest_schema, problem=f"{path} can't be opened: {error}"), 0.0
+    try:
+        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        schema = int(db.execute("PRAGMA user_version").fetchone()[0])
+        jobs, newest_s = db.execute("SELECT count(*), max(submitted_at) FROM job").fetchone()
+    except sqlite3.Error as error:
+        return Database(str(path), newest_schema=newest_schema, problem=f"{path} can't be read: {error}"), 0.0
+    finally:
+        db.close()
+    problem = "" if found == "ok" else f"{path} is damaged: {found}"
+    return Database(str(path), schema, newest_schema, problem, int(jobs)), float(newest_s or 0.0)
+
+
+def rights(paths: Paths, config_file: Path, docker_socket: Path | None) -> tuple[Right, ...]:
+    """Places whose mode matters, as far as they exist and may be looked at."""
+    credentials = SETTINGS / "credentials"
+    wanted = [
+        (paths.identity, _OTHERS, "the owner's password could be read by everybody"),
+        (paths.identity / "owner.json", _OTHERS, "the owner's password could be read by everybody"),
+        (paths.database, _OTHERS_WRITE, "everybody could change the jobs"),
+        (config_file, _OTHERS_WRITE, "everybody could change mounts and limits"),
+        (credentials, _GROUP_AND_OTHERS, "the fleet's keys could be read by others than root"),
+    ]
+    if docker_socket is not None:
+        wanted.append((docker_socket, _OTHERS, "everybody on this machine could become root"))
+    return tuple(Right(str(path), mode, bits, why) for path, bits, why in wanted for mode in _mode(path))
+
+
+def _mode(path: Path) -> Iterator[int]:
+    try:
+        yield path.stat().st_mode
+    except OSError:
+        return
+
+
+def services() -> tuple[Service, ...]:
+    """Our units, where systemd has them; nothing elsewhere."""
+    found = []
+    for name, unit in units.UNITS.items():
+        try:
+            state = units.state(name)
+        except UnitError:
+            return ()
+        found.append(Service(unit, state.active))
+    return tuple(found) if any(service.active not in ("", "inactive") for service in found) else ()
