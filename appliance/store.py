@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from appliance import database, jobs, ulid
+from appliance import database, fair_share, jobs, ulid
 from appliance.errors import Conflict, NotFound
+from appliance.fair_share import Place
 from appliance.fleet_lease import Lease
 from appliance.jobs import Reason, State
 
@@ -22,12 +23,14 @@ EVENTS_KEPT: Final = 10_000
 #: Where a job runs, beside '' (of this appliance alone): from the fleet, here; or from here, in the fleet.
 GUEST: Final = "guest"
 AWAY: Final = "away"
-_QUEUE_ORDER: Final = "priority DESC, queue_key, id"
 _LATEST_S: Final = 253_402_300_799.0  # the end of the year 9999, beyond which no calendar goes
 # Columns that a change may carry beside state, reason and detail.
 _CHANGEABLE: Final = frozenset(
-    {"attempt", "commit_id", "ended_at", "exit_code", "missed_steps", "queue_key", "residual", "started_at", "steps"}
-)
+    {
+        "attempt", "cleared_at", "commit_id", "ended_at", "exit_code", "missed_steps", "notes", "pinned", "queue_key",
+        "residual", "started_at", "steps",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,10 @@ class Job:
     missed_steps: int | None
     residual: float | None
     place: str = ""
+    notes: str = ""
+    preflight: bool = False
+    pinned: bool = False
+    cleared_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,7 @@ class NewJob:
     priority: int = 0
     place: str = ""
     wish: bytes = b""  # of a job that goes away: what the fleet is asked for
+    preflight: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,10 +123,10 @@ class Store:
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO job (id, queue_key, state, name, submitter, source_kind, source, ref, image, priority,"
-                " submitted_at, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " submitted_at, place, preflight) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     job_id, now_s, State.QUEUED, new.name, new.submitter, new.source_kind, new.source, new.ref,
-                    new.image, new.priority, now_s, new.place,
+                    new.image, new.priority, now_s, new.place, int(new.preflight),
                 ),
             )  # fmt: skip
             if new.place == AWAY:
@@ -143,8 +151,12 @@ class Store:
 
     def queue(self) -> list[Job]:
         """Jobs that wait for this robot, in the order they will run."""
-        query = f"SELECT * FROM job WHERE state = ? AND place <> ? ORDER BY {_QUEUE_ORDER}"  # noqa: S608 - a constant
-        return _jobs(self._db.execute(query, (State.QUEUED, AWAY)))
+        rows = self._db.execute("SELECT * FROM job WHERE state = ? AND place <> ?", (State.QUEUED, AWAY))
+        waiting = {job.id: job for job in _jobs(rows)}
+        places = [
+            Place(job.id, job.submitter, job.queue_key, job.priority, again=job.attempt > 1) for job in waiting.values()
+        ]
+        return [waiting[job_id] for job_id in fair_share.order(places, [job.submitter for job in self.active()])]
 
     def active(self) -> list[Job]:
         """Jobs between claim and end on this robot, oldest first."""
@@ -247,6 +259,33 @@ class Store:
                 self._set(db, job_id, now_s, cancel_requested=1)
         return self.get(job_id)
 
+    # --- the owner's side -----------------------------------------------------------------------------------
+
+    def reorder(self, job_id: str, position: int, now_s: float) -> Job:
+        """Put a waiting job at `position` of the queue (1 is next), and keep it there. Raises NotFound, Conflict."""
+        with self._transaction() as db:
+            if self.get(job_id).state is not State.QUEUED:
+                raise Conflict(f"Job {job_id} doesn't wait in the queue, so it has no place to change.")
+            queue = self.queue()
+            for other, priority in fair_share.with_moved([job.id for job in queue], job_id, position).items():
+                db.execute("UPDATE job SET priority = ? WHERE id = ? AND priority <> ?", (priority, other, priority))
+            self._note(db, now_s, "job", job_id)
+            self._note(db, now_s, "queue", "")
+        return self.get(job_id)
+
+    def pin(self, job_id: str, pinned: bool, now_s: float) -> Job:
+        """Keep a job's results whatever happens, or no longer. Raises NotFound."""
+        with self._transaction() as db:
+            if self.get(job_id).pinned != pinned:
+                self._set(db, job_id, now_s, pinned=int(pinned))
+        return self.get(job_id)
+
+    def clearable(self, limit: int) -> list[Job]:
+        """Ended jobs whose results may make room, the oldest first."""
+        marks = ",".join("?" * len(jobs.FINAL))
+        query = f"SELECT * FROM job WHERE state IN ({marks}) AND pinned = 0 AND cleared_at IS NULL ORDER BY ended_at, id LIMIT ?"  # noqa: S608 - question marks only
+        return _jobs(self._db.execute(query, (*jobs.FINAL, limit)))
+
     # --- events and facts ------------------------------------------------------------------------------------
 
     def events_after(self, seq: int, limit: int = 500) -> list[Event]:
@@ -302,7 +341,10 @@ def _job(row: sqlite3.Row) -> Job | None:
         return None
     if not ulid.is_valid(values["id"]) or not 1 <= values["attempt"] <= jobs.MAX_ATTEMPTS:
         return None
-    if not all(0.0 <= (values[name] or 0.0) <= _LATEST_S for name in ("submitted_at", "started_at", "ended_at")):
+    if not all(
+        0.0 <= (values[name] or 0.0) <= _LATEST_S for name in ("submitted_at", "started_at", "ended_at", "cleared_at")
+    ):
         return None
-    values["cancel_requested"] = bool(values["cancel_requested"])
+    for name in ("cancel_requested", "preflight", "pinned"):
+        values[name] = bool(values[name])
     return Job(**values)
