@@ -17,6 +17,7 @@ OTHERS: Final = {
     "tmpfiles.conf": Path("usr/lib/tmpfiles.d/raas.conf"),
     "polkit.rules": Path("usr/share/polkit-1/rules.d/50-raas.rules"),
     "udev.rules": Path("usr/lib/udev/rules.d/70-raas.rules"),
+    "cores-generator.sh": Path("usr/lib/systemd/system-generators/raas-cores"),
 }
 _WANTED_BY: Final = Path("etc/systemd/system/multi-user.target.wants/raas.target")
 
@@ -32,7 +33,7 @@ def install(root: Path, *, enable: bool) -> None:
     for source, target in targets().items():
         (root / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, root / target)
-        (root / target).chmod(0o644)
+        (root / target).chmod(0o755 if source.suffix == ".sh" else 0o644)
     if enable:
         link = root / _WANTED_BY
         link.parent.mkdir(parents=True, exist_ok=True)

@@ -45,6 +45,13 @@ def test_the_loop_has_its_priority_and_its_memory(machine: Machine) -> None:
     assert "core" in granted
 
 
+def test_everything_beside_the_loop_leaves_it_the_last_core(machine: Machine) -> None:
+    last = int(machine.run("getconf", "_NPROCESSORS_ONLN")) - 1
+    expected = {0: "", 1: "0"}.get(last, f"0-{last - 1}")
+    for unit in ("raas-twin", "raas-runner", "raas-webui", "docker"):
+        assert machine.run("systemctl", "show", "--property=CPUAffinity", "--value", unit).strip() == expected
+
+
 def restarts(machine: Machine, unit: str) -> int:
     return int(machine.show(unit)["NRestarts"])
 

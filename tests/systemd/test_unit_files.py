@@ -90,15 +90,28 @@ def test_the_real_pins_are_for_this_machine_alone() -> None:
         assert FILES[unit].values("IPAddressAllow") == ["localhost"]
 
 
-def test_the_loop_may_be_punctual_and_the_others_stay_off_its_core() -> None:
+def test_the_loop_may_be_punctual() -> None:
     assert int(FILES["raas-realtime"].value("LimitRTPRIO")) >= 90
     assert FILES["raas-realtime"].value("LimitMEMLOCK") == "infinity"
-    assert FILES["raas-realtime"].value("CPUAffinity") == "", "it places its own processes"
     assert FILES["pigpiod"].value("CPUSchedulingPolicy") == "fifo"
-    others = [FILES[unit] for unit in DAEMONS if unit != "raas-realtime"]
-    engine = [unit_file.read(path) for path in FOLDER.glob("*.service.d/raas.conf")]
-    assert len(engine) == 2
-    assert {file.value("CPUAffinity") for file in [*others, *engine, FILES["pigpiod"]]} == {"0-2"}
+    assert not any(file.value("CPUAffinity") for file in FILES.values()), "a number of cores is known at boot only"
+
+
+@pytest.mark.parametrize(("cores", "others"), [(1, ""), (2, "0-0"), (3, "0-1"), (4, "0-2"), (16, "0-14")])
+def test_all_but_the_loop_stay_off_the_last_core_whatever_number_there_are(
+    tmp_path: Path, cores: int, others: str
+) -> None:
+    counting = tmp_path / "bin/getconf"
+    counting.parent.mkdir()
+    counting.write_text(f"#!/bin/sh\n[ $1 = _NPROCESSORS_ONLN ] && echo {cores}\n")
+    counting.chmod(0o755)
+    generator = services.SOURCE / "cores-generator.sh"
+    path = f"{counting.parent}:/usr/bin:/bin"
+    subprocess.run([generator, tmp_path / "made", "-", "-"], check=True, env={"PATH": path})
+    made = {file.parent.name: file.read_text() for file in (tmp_path / "made").glob("*/*.conf")}
+    expected = f"[Service]\nCPUAffinity={others}\n"
+    beside = {"pigpiod", "docker", "containerd", *DAEMONS} - {"raas-realtime"}
+    assert made == ({f"{unit}.service.d": expected for unit in beside} if others else {})
 
 
 def test_only_the_runner_reaches_docker() -> None:
