@@ -80,6 +80,16 @@ class FetchSection(Section, frozen=True):
     ca_file: Annotated[str, Meta(description="certificates that git trusts (PEM); empty: the system's")] = ""
 
 
+class DependenciesSection(Section, frozen=True):
+    """What a submission's requirements.txt may bring in, from where this machine's pip looks."""
+
+    install: Annotated[bool, Meta(description="install what the job image lacks; wheels only")] = True
+    timeout_s: Annotated[float, Meta(ge=10.0, le=7200.0, description="longest installation, s")] = 600.0
+    max_mb: Annotated[int, Meta(ge=1, le=65536, description="packages of one job, MiB")] = 1024
+    memory_mb: Annotated[int, Meta(ge=128, le=65536, description="memory of an installation, MiB")] = 1024
+    cache_mb: Annotated[int, Meta(ge=1, le=1_000_000, description="kept for the next job that asks for it, MiB")] = 4096
+
+
 class WebSection(Section, frozen=True):
     """The pages and the HTTP API."""
 
@@ -140,6 +150,7 @@ class Config(Section, frozen=True):
     realtime: RealtimeSection = RealtimeSection()
     job: JobSection = JobSection()
     fetch: FetchSection = FetchSection()
+    dependencies: DependenciesSection = DependenciesSection()
     web: WebSection = WebSection()
     sandbox: SandboxSection = SandboxSection()
     storage: StorageSection = StorageSection()

@@ -57,6 +57,7 @@ class Reason(enum.StrEnum):
     INTERRUPTED = "interrupted"  # crash, power cut or robot fault
     FETCHING = "fetching"  # preparing
     UNPACKING = "unpacking"  # preparing
+    INSTALLING = "installing"  # preparing: what requirements.txt asks for
     READY = "ready"  # preparing is done; the robot is busy with another job
     SETTLING = "settling"  # waiting for robot: the pendulum comes to rest
     NO_LEASE = "no_lease"  # a fleet's job: queued until its lease covers its time limit, failed when it was lost

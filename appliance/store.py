@@ -247,6 +247,19 @@ class Store:
         row = self._db.execute("SELECT boot, until_s FROM fleet_held WHERE local_id = ?", (job_id,)).fetchone()
         return None if row is None else Lease(str(row["boot"]), float(row["until_s"]))
 
+    def installing(self, job_id: str, now_s: float) -> None:
+        """Say that packages are being installed for a job, if it is still being prepared."""
+        with self._transaction() as db:
+            if self.get(job_id).state is State.PREPARING:
+                self._set(db, job_id, now_s, reason=Reason.INSTALLING, detail="")
+
+    def annotate(self, job_id: str, notes: Iterable[str], now_s: float) -> None:
+        """Replace what the submitter is told beside the state; silent when nothing changes."""
+        text = "\n".join(" ".join(note.split()) for note in notes)
+        with self._transaction() as db:
+            if self.get(job_id).notes != text:
+                self._set(db, job_id, now_s, notes=text)
+
     def request_cancel(self, job_id: str, now_s: float) -> Job:
         """Cancel: a queued job ends at once, an active one when the runner sees the mark. Raises NotFound, Conflict."""
         with self._transaction() as db:

@@ -22,6 +22,7 @@ COLLECTING_S: Final = 2.0
 _WORKING: Final = {
     (State.PREPARING, Reason.FETCHING): "Fetching the repository.",
     (State.PREPARING, Reason.UNPACKING): "Unpacking and checking the archive.",
+    (State.PREPARING, Reason.INSTALLING): "Installing what requirements.txt asks for.",
     (State.WAITING_FOR_ROBOT, Reason.SETTLING): "The pendulum is coming to rest.",
 }
 _DEFAULT: Final = {

@@ -75,6 +75,11 @@ def neighbours(ipv4_routes: str, ipv6_routes: str) -> Iterator[Network]:
             yield ipaddress.ip_network((int(base, 16), int(length, 16)))
 
 
+def near() -> list[Network]:
+    """The networks that this machine is attached to now."""
+    return list(neighbours(_read("/proc/net/route"), _read("/proc/net/ipv6_route")))
+
+
 def _read(path: str) -> str:
     return Path(path).read_text() if os.path.exists(path) else ""
 
@@ -94,14 +99,14 @@ def resolve(wanted: Wanted) -> list[Address]:
     """All addresses of the host, each of them allowed. Raises PermissionError with a sentence, or socket.gaierror."""
     found = socket.getaddrinfo(wanted.host, wanted.port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
-    near = list(neighbours(_read("/proc/net/route"), _read("/proc/net/ipv6_route")))
+    attached = near()
     for address in addresses:
         inner = _embedded(address) or address
         if wanted.port in wanted.own_ports and (inner.is_loopback or inner.is_unspecified or _is_local(inner)):
             raise PermissionError(
                 f"{wanted.host}:{wanted.port} is this appliance itself. Give the URL of a git server."
             )
-        if not wanted.allow_private and not is_public(address, near):
+        if not wanted.allow_private and not is_public(address, attached):
             raise PermissionError(
                 f"{wanted.host} has the address {address}, which is private or belongs to this network. Use a public git "
                 "server, upload an archive, or ask the owner to set fetch.allow_private."
