@@ -24,11 +24,13 @@ setup: ## Install what running needs, as far as it is missing
 setup-dev: ## Install what testing needs, too
 	@$(SUDO) image_build/setup.sh dev
 
+# Most long tests wait for a robot or a browser: three workers keep two cores busy.
+SIDE_BY_SIDE := -n 3 --dist loadgroup
 # Real processes on a shared machine: what failed is tried once more, alone, and named; what fails twice is broken.
 AGAIN := || { echo; echo "Once more, only what failed:"; $(PYTEST) --last-failed --last-failed-no-failures=none; }
 
 test: setup-dev ## Check everything that needs no Raspberry Pi (about 20 minutes)
-	@$(PYTEST) $(AGAIN)
+	@$(PYTEST) $(SIDE_BY_SIDE) $(AGAIN)
 
 test-all: setup-dev ## The same with the slow tests
 	@$(PYTEST) -m "not chaos and not image and not pi"

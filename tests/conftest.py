@@ -1,9 +1,16 @@
-"""What holds for all tests: Docker Engine runs, hypothesis never judges time, and draws the same examples again in CI."""
+"""What holds for all tests: Docker Engine runs, hypothesis never judges time, and files share the workers.
+
+Most of the long tests wait for a robot or a browser, so several workers halve the time on two cores. A file stays with
+one worker, because its tests share appliances and browsers; so does a folder that shares a booted machine.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,16 +18,41 @@ from hypothesis import HealthCheck, settings
 from appliance.engine import docker_host, ensure_engine
 from appliance.errors import EngineError
 
+#: Folders whose tests share one thing that takes long to start.
+_TOGETHER = ("tests/systemd",)
+
 settings.register_profile("raas", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("raas"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "raas")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what stays together (`--dist loadgroup`)."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        group = next((folder for folder in _TOGETHER if file.startswith(f"{folder}/")), file)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """One engine for the whole run, where no service manager has started one; without Docker only its tests fail."""
-    try:
-        with ensure_engine(tmp_path_factory.mktemp("engine"), docker_host(os.environ)):
-            yield
-    except EngineError:
+    with ExitStack() as stack:
+        if not hasattr(session.config, "workerinput"):  # the workers use the one that their controller started
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="raas-engine-")))
+            try:
+                stack.enter_context(ensure_engine(folder, docker_host(os.environ)))
+            except EngineError as error:
+                session.config.get_terminal_writer().line(str(error))
+        return (yield)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_temporary_folder() -> Iterator[None]:
+    """What a test leaves in the temporary folder is looked at; another worker's things must not be in there."""
+    with tempfile.TemporaryDirectory(prefix="raas-t-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)  # throw-away users pass through
+        tempfile.tempdir = os.environ["TMPDIR"] = folder
         yield
+        tempfile.tempdir = None
+        del os.environ["TMPDIR"]
