@@ -62,6 +62,11 @@ class Paths:
         return self.data / "estop" / "latched"
 
     @property
+    def retirement_latch(self) -> Path:
+        """Exists while the robot is out of service; written and synced by the guard only."""
+        return self.data / "estop" / "retired"
+
+    @property
     def identity(self) -> Path:
         """The owner's password, tokens and setup code; read and written by the web UI only."""
         return self.data / "identity"

@@ -24,7 +24,7 @@ _REFUSALS: Final = {
     Refusal.WRONG_STATE: "The robot can't do that now: wait until it is idle, or resume it after a stop or a fault.",
     Refusal.WRONG_SESSION: "That session isn't the present one.",
     Refusal.NO_SEGMENT: "The motor loop can't open the session's shared memory. Is /dev/shm full?",
-    Refusal.SETTLE_TIMEOUT: "The pendulum doesn't come to rest. Look whether something moves or blocks it.",
+    Refusal.SELF_TEST: "The self-test failed.",
     Refusal.INTERRUPTED: "It was interrupted by a stop, a fault or the end of the session.",
 }
 
@@ -34,12 +34,13 @@ class Unanswered(RobotError):
 
 
 class Refused(RobotError):
-    """The loop said no; `code` is why."""
+    """The loop said no; `notice.code` is why."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, notice: Notice) -> None:
+        code = notice.code
         known = code in Refusal._value2member_map_
         super().__init__(_REFUSALS[Refusal(code)] if known else f"The motor loop refused (code {code}).")
-        self.code = code
+        self.notice = notice
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
@@ -93,7 +94,7 @@ class LoopChannel:
         finally:
             del self._waiting[number]
         if notice.kind == NoticeKind.REFUSED:
-            raise Refused(notice.code)
+            raise Refused(notice)
         return notice
 
     def lost(self) -> None:

@@ -29,7 +29,7 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
 
 
 class Resume(msgspec.Struct, frozen=True, tag="resume"):
-    """Clear an emergency stop and a fault."""
+    """Clear an emergency stop and a fault, and put a robot that is out of service back into it."""
 
     who: str = ""
 
@@ -39,7 +39,7 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
 
 
 class Settle(msgspec.Struct, frozen=True, tag="settle"):
-    """Brake the pendulum until it hangs still; the reply comes then."""
+    """Brake the pendulum until it hangs still, and test the robot; the reply comes then."""
 
     timeout_s: float
 
@@ -86,7 +86,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """The guard's answer. `error` is empty or says what to do. The rest is the robot's state after the request.
 
     state: RobotState's name in lower case. fault: Fault's name in lower case, 'none' if none. session: 16 hex digits or
-    empty. ending: Ending's name in lower case of the last session. settle_s: duration of the settling just done.
+    empty. ending: Ending's name in lower case of the last session. settle_s: duration of the settling just done,
+    self_test_s and friction_rad_s2: of the self-test after it. fault_detail: why the robot is out of service. faults: how often
+    each fault has been seen since the guard started, self_tests_passed: how many self-tests haven't.
     """
 
     ok: bool = True
@@ -100,6 +102,11 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     ending: str = ""
     settle_s: float = 0.0
     zero_correction_counts: int = 0
+    self_test_s: float = 0.0
+    friction_rad_s2: float = 0.0
+    fault_detail: str = ""
+    faults: dict[str, int] = {}
+    self_tests_passed: int = 0
     loop_alive: bool = True
     gateway_alive: bool = True
 

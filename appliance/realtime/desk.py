@@ -9,9 +9,12 @@ from appliance.errors import RobotError
 from appliance.realtime.channels import Unanswered
 from appliance.realtime.control import Arm, Disarm, Lease, Reply, Request, Resume, Settle, Start, Stop
 from appliance.realtime.emergency_stop import EmergencyStop
+from appliance.realtime.fault_sentences import FAULT_SENTENCES
+from appliance.realtime.fault_sentences import name as fault_name
 from appliance.realtime.guarded_session import GuardedSession
-from appliance.realtime.latch import Latch
-from appliance.realtime.messages import Ending, Notice, NoticeKind
+from appliance.realtime.latch import Latch, LatchedStop, Retirement
+from appliance.realtime.messages import CommandKind, Ending, Notice, NoticeKind
+from appliance.realtime.service import Service
 from appliance.realtime.session_desk import SessionDesk
 from appliance.realtime.session_files import SessionFiles
 from appliance.realtime.supervision import Supervision
@@ -23,10 +26,14 @@ _log = logging.getLogger(__name__)
 class Desk:
     """Answers requests, and hears what happens to loop and gateway (a `supervision.Listener`)."""
 
-    def __init__(self, supervision: Supervision, latch: Latch, files: SessionFiles, lease_s: float) -> None:
+    def __init__(
+        self, supervision: Supervision, stop: Latch[LatchedStop], retirement: Latch[Retirement],
+        files: SessionFiles, lease_s: float,
+    ) -> None:  # fmt: skip
         self._supervision = supervision
-        self._sessions = SessionDesk(supervision, files, lease_s)
-        self._stop = EmergencyStop(latch, supervision, lambda: self._sessions.end_present(Ending.STOPPED))
+        self._service = Service(retirement, self._retire)
+        self._sessions = SessionDesk(supervision, files, lease_s, self._service)
+        self._stop = EmergencyStop(stop, supervision, lambda: self._sessions.end_present(Ending.STOPPED))
         self._resumed_ns = 0
 
     def close(self) -> None:
@@ -42,8 +49,11 @@ class Desk:
         return self.reply("", notice)
 
     def look(self) -> None:
-        """Look after the present session; called every few ms."""
-        self._sessions.look(self._newest())
+        """Look after the present session and the robot's faults; called every few ms."""
+        newest = self._newest()
+        self._sessions.look(newest)
+        if newest is not None and self._supervision.is_loop_alive:
+            self._service.see(Fault(newest.fault))
 
     def heard(self, notice: Notice) -> None:
         """The loop ended a session by itself, or found the robot faulty."""
@@ -55,9 +65,11 @@ class Desk:
             self._sessions.end(session, Ending(notice.code))
 
     def loop_ready(self) -> None:
-        """A new loop must know of a latched stop."""
+        """A new loop must know what is latched."""
         try:
             self._stop.repeat()
+            if self._service.retirement is not None:
+                self._retire()
         except Unanswered:
             self._supervision.lose_loop("it doesn't listen")
 
@@ -86,6 +98,11 @@ class Desk:
             ending=self._sessions.last_ending,
             settle_s=notice.value if notice is not None else 0.0,
             zero_correction_counts=notice.counts if notice is not None else 0,
+            self_test_s=notice.test_s if notice is not None else 0.0,
+            friction_rad_s2=notice.friction_rad_s2 if notice is not None else 0.0,
+            fault_detail=self._service.retirement.why if self._service.retirement is not None else "",
+            faults=dict(self._service.faults),
+            self_tests_passed=self._service.passed,
             loop_alive=self._supervision.is_loop_alive,
             gateway_alive=self._supervision.is_gateway_alive,
         )
@@ -95,8 +112,7 @@ class Desk:
         if isinstance(request, Stop):
             await self._stop.pull(request.who, request.why)
         elif isinstance(request, Resume):
-            await self._stop.release()
-            self._resumed_ns = time.monotonic_ns()
+            await self._resume()
         elif isinstance(request, Settle):
             self._demand_healthy()
             return await sessions.settle(request.timeout_s)
@@ -111,13 +127,28 @@ class Desk:
             await sessions.disarm(request.session)
         return None
 
+    async def _resume(self) -> None:
+        try:
+            await self._service.restore()
+        except OSError as error:
+            raise RobotError(f"The robot can't be put back into service on disk: {error}.") from error
+        await self._stop.release()
+        self._resumed_ns = time.monotonic_ns()
+
+    def _retire(self) -> None:
+        """The loop shows that the robot is out of service, and refuses to move it; so does the guard without a loop."""
+        try:
+            self._supervision.loop.tell(CommandKind.RETIRE)
+        except Unanswered:
+            self._supervision.lose_loop("it doesn't listen")
+
     def _demand_healthy(self) -> None:
         state, fault = self._state(self._sessions.present)
         if state is RobotState.STOPPED:
             raise RobotError("The robot is stopped. Resume it first (raas resume, or the button on the page).")
         if state is RobotState.FAULT:
-            name = fault.name.lower().replace("_", " ")
-            raise RobotError(f"The robot has a fault ({name}). Look at it, then resume it (raas resume).")
+            why = self._service.retirement.why if self._service.retirement else FAULT_SENTENCES[fault]
+            raise RobotError(f"The robot has a fault ({fault_name(fault)}). {why} Then resume it (raas resume).")
 
     def _newest(self) -> LiveRecord | None:
         found = self._supervision.newest()
@@ -128,6 +159,8 @@ class Desk:
         newest = self._newest()
         if self._stop.latched is not None:
             return RobotState.STOPPED, Fault.NONE
+        if self._service.retirement is not None:
+            return RobotState.FAULT, Fault.OUT_OF_SERVICE
         if newest is None or not self._supervision.is_loop_alive or newest.t_ns < self._resumed_ns:
             return RobotState.DISARMED, Fault.NONE
         state = RobotState(newest.state)

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 class EmergencyStop:
     """The latch, in memory and on disk. `stopped()` is called as soon as the motor has been told."""
 
-    def __init__(self, latch: Latch, supervision: Supervision, stopped: Callable[[], None]) -> None:
+    def __init__(self, latch: Latch[LatchedStop], supervision: Supervision, stopped: Callable[[], None]) -> None:
         self._latch, self._supervision, self._stopped = latch, supervision, stopped
         self._disk = ThreadPoolExecutor(1, "latch")
         self._pulls = 0

@@ -25,7 +25,7 @@ from appliance.paths import Paths
 from appliance.realtime.control_server import ControlServer
 from appliance.realtime.cores import keep_off_loop_core
 from appliance.realtime.desk import Desk
-from appliance.realtime.latch import Latch
+from appliance.realtime.latch import retirement_latch, stop_latch
 from appliance.realtime.motor_off import link_of
 from appliance.realtime.off_link import OffLink
 from appliance.realtime.pins_off import Link
@@ -58,7 +58,9 @@ async def serve(settings: Settings, notifier: Notifier, stop: asyncio.Event) -> 
     connecting = asyncio.create_task(off.run())
     keep_off_loop_core(realtime.cpu)
     supervision = Supervision(paths, settings.commands, off, settings.config.dead_man_s)
-    desk = Desk(supervision, Latch(paths.estop_latch), files, realtime.lease_s)
+    desk = Desk(
+        supervision, stop_latch(paths.estop_latch), retirement_latch(paths.retirement_latch), files, realtime.lease_s
+    )
     server = ControlServer(paths.control, desk.handle, desk.reply)
     try:
         supervision.start(desk)

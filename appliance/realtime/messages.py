@@ -43,9 +43,10 @@ class CommandKind(enum.IntEnum):
     START = 2  # run.py starts: the session's clock and deadline start (a job's first message does the same)
     LEASE = 3  # the runner is alive; the lease runs anew
     DISARM = 4  # motor off, session over
-    SETTLE = 5  # brake the pendulum to rest; value: timeout in s
+    SETTLE = 5  # brake the pendulum to rest and test it; value: timeout in s
     STOP = 6  # emergency stop: motor off, latched
     RESUME = 7  # clear the latches STOPPED and FAULT
+    RETIRE = 8  # the robot is out of service: a latched fault
 
 
 class Command(NamedTuple):
@@ -73,7 +74,7 @@ class Refusal(enum.IntEnum):
     WRONG_STATE = 1
     WRONG_SESSION = 2
     NO_SEGMENT = 3
-    SETTLE_TIMEOUT = 4
+    SELF_TEST = 4  # settling or the test after it failed; counts: telemetry.Fault
     INTERRUPTED = 5
 
 
@@ -88,7 +89,10 @@ class Ending(enum.IntEnum):
 
 
 class Notice(NamedTuple):
-    """The loop's word to the guard; number 0 where no command is answered."""
+    """The loop's word to the guard; number 0 where no command is answered.
+
+    test_s, friction_rad_s2: how long a self-test took and which Coulomb friction it found; 0 where there was none.
+    """
 
     number: int
     kind: int
@@ -96,12 +100,14 @@ class Notice(NamedTuple):
     code: int
     counts: int
     value: float
+    test_s: float = 0.0
+    friction_rad_s2: float = 0.0
 
 
 _REQUEST: Final = struct.Struct("<QIBBxxId")
 _REPLY: Final = struct.Struct("<QI")
 _COMMAND: Final = struct.Struct("<IB3xQd")
-_NOTICE: Final = struct.Struct("<IB3xQIqd")
+_NOTICE: Final = struct.Struct("<IB3xQIqddd")
 
 
 def pack_request(request: DriverRequest) -> bytes:

@@ -1,9 +1,9 @@
 """Who may move the motor now? The states of the robot, and what leads from one to the other.
 
-    DISARMED -> SETTLING -> DISARMED        the guard's SETTLE
+    DISARMED -> SETTLING -> DISARMED        the guard's SETTLE, which tests the robot, too; what fails there, the guard judges
     DISARMED -> ARMED -> RUNNING -> DISARMED   a session: ARM; START or the first message; DISARM, deadline or lease
     RUNNING -> SETTLING -> RUNNING          a reset of the job's that waits for rest
-    any -> STOPPED, any -> FAULT            latched until RESUME
+    any -> STOPPED, any -> FAULT            latched until RESUME; RETIRE is a fault that the guard has found
 
 One exception to the latch: a link that failed while nothing could move (DISARMED) is mended by coming back, because nobody
 was there to see it fail and no job was harmed.
@@ -81,6 +81,8 @@ class Pilot:
         self._settling: Settling | None = None
         self._settle_number = 0
         self._mends_itself = False
+        self._counts = 0
+        self._still_since_us: int | None = None
 
     @property
     def may_move(self) -> bool:
@@ -91,6 +93,8 @@ class Pilot:
 
     def watch(self, seen: Seen, fault: Fault) -> None:
         """Faults, deadline, lease, the boundary of a step: what happens without anybody asking."""
+        if self._still_since_us is None or seen.counts != self._counts:
+            self._counts, self._still_since_us = seen.counts, seen.now_us
         if fault is Fault.LINK_SLOW and not self.may_move:
             fault = Fault.NONE  # nobody waits for it; a link that stays silent is soon LINK_LOST
         if fault is not Fault.NONE:
@@ -147,6 +151,8 @@ class Pilot:
             self._arm(command, seen)
         elif kind == CommandKind.DISARM:
             self._disarm(command)
+        elif kind == CommandKind.RETIRE:
+            self._retire(command)
         elif session is None or session.number != command.session:
             if kind != CommandKind.LEASE:
                 self._refuse(command.number, messages.Refusal.WRONG_SESSION, command.session)
@@ -162,6 +168,12 @@ class Pilot:
         self._end(Ending.STOPPED, RobotState.STOPPED)
         self._done(command)
 
+    def _retire(self, command: Command) -> None:
+        if self.state is not RobotState.STOPPED:
+            self._mends_itself, self.fault = False, Fault.OUT_OF_SERVICE
+            self._end(Ending.FAULT, RobotState.FAULT)
+        self._done(command)
+
     def _resume(self, command: Command) -> None:
         if self.state in (RobotState.STOPPED, RobotState.FAULT):
             self.state, self.fault, self._mends_itself = RobotState.DISARMED, Fault.NONE, False
@@ -172,13 +184,15 @@ class Pilot:
             self._refuse(command.number, messages.Refusal.WRONG_STATE)
             return
         self._settle_number = command.number
-        self._begin_settling(seen.now_us, command.value, find_zero=True)
+        self._begin_settling(seen.now_us, command.value, test=True)
 
-    def _begin_settling(self, now_us: int, timeout_s: float, *, find_zero: bool) -> None:
-        """A job's reset trusts the zero, where it is known: that takes half the time."""
+    def _begin_settling(self, now_us: int, timeout_s: float, *, test: bool) -> None:
+        """A job's reset trusts the robot and its zero, where it is known: that takes half the time."""
         self.state = RobotState.SETTLING
-        find_zero = find_zero or not self._estimator.is_zero_known
-        self._settling = Settling(self._robot, now_us, timeout_s, self._estimator.zero_counts, find_zero=find_zero)
+        zero_counts = self._estimator.zero_counts if self._estimator.is_zero_known else None
+        self._settling = Settling(
+            self._robot, now_us, timeout_s, zero_counts, test=test, still_since_us=self._still_since_us
+        )
 
     def _arm(self, command: Command, seen: Seen) -> None:
         if self.state is not RobotState.DISARMED or not command.value > 0.0:
@@ -221,7 +235,7 @@ class Pilot:
         self._start(session, seen.now_us)
         steering.hear(request, self._moment(seen))
         if steering.resetting and self._settling is None:
-            self._begin_settling(seen.now_us, self._timing.settle_timeout_s, find_zero=False)
+            self._begin_settling(seen.now_us, self._timing.settle_timeout_s, test=False)
         elif self._settling is not None and not steering.resetting:  # another driver took over in the middle of it
             self._settling, self.state = None, RobotState.RUNNING
 
@@ -240,10 +254,7 @@ class Pilot:
 
     def _finish_settling(self, settled: Settled, seen: Seen) -> None:
         if settled.fault is not Fault.NONE:
-            if settled.fault is Fault.NEVER_SETTLES and self._settle_number:
-                self._refuse(self._settle_number, messages.Refusal.SETTLE_TIMEOUT)
-                self._settle_number = 0
-            self._break(settled.fault)
+            self._fail_settling(settled)
             return
         self._settling = None
         turn = self._robot.encoder.counts_per_turn
@@ -252,11 +263,26 @@ class Pilot:
         if self._settle_number:
             number, self._settle_number = self._settle_number, 0
             self.state = RobotState.DISARMED
-            self._tell(NoticeKind.DONE, number=number, counts=round(correction), value=settled.duration_s)
+            self._tell(
+                NoticeKind.DONE, number=number, counts=round(correction), value=settled.duration_s,
+                test_s=settled.test_s, friction_rad_s2=settled.friction_rad_s2 or 0.0,
+            )  # fmt: skip
         elif self.steering is not None:
             self.state = RobotState.RUNNING
             still = seen._replace(motion=self._estimator.motion(seen.counts, seen.motion.velocity_rad_s))
             self.steering.settled(self._moment(still), settled.duration_s)
+
+    def _fail_settling(self, settled: Settled) -> None:
+        """For a job's reset that is a fault. For the guard it is a failed self-test, which may be tried again."""
+        if not self._settle_number:
+            self._break(settled.fault)
+            return
+        number, self._settle_number = self._settle_number, 0
+        self._settling, self.state = None, RobotState.DISARMED
+        self._tell(
+            NoticeKind.REFUSED, number=number, code=messages.Refusal.SELF_TEST, counts=settled.fault,
+            value=settled.duration_s, test_s=settled.test_s, friction_rad_s2=settled.friction_rad_s2 or 0.0,
+        )  # fmt: skip
 
     def acted(self, drive: Drive, now_us: int) -> None:
         """What the motor really got in this tick, once it has been sent."""
@@ -282,6 +308,7 @@ class Pilot:
         self._tell(NoticeKind.REFUSED, number=number, session=session, code=why)
 
     def _tell(
-        self, kind: NoticeKind, *, number: int = 0, session: int = 0, code: int = 0, counts: int = 0, value: float = 0.0
-    ) -> None:
-        self.notices.append(Notice(number, kind, session, code, counts, value))
+        self, kind: NoticeKind, *, number: int = 0, session: int = 0, code: int = 0, counts: int = 0,
+        value: float = 0.0, test_s: float = 0.0, friction_rad_s2: float = 0.0,
+    ) -> None:  # fmt: skip
+        self.notices.append(Notice(number, kind, session, code, counts, value, test_s, friction_rad_s2))

@@ -15,10 +15,11 @@ from appliance.errors import RobotError
 from appliance.realtime import orders
 from appliance.realtime.channels import Refused, Unanswered
 from appliance.realtime.guarded_session import GuardedSession, job_text, parse_session
-from appliance.realtime.messages import CommandKind, Ending, Notice
+from appliance.realtime.messages import CommandKind, Ending, Notice, Refusal
+from appliance.realtime.service import Service
 from appliance.realtime.session_files import SessionFiles
 from appliance.realtime.supervision import Supervision
-from appliance.realtime.telemetry import LiveRecord, RobotState
+from appliance.realtime.telemetry import Fault, LiveRecord, RobotState
 
 _LONGEST_LIMIT_S: Final = 3600.0
 _LONGEST_SETTLING_S: Final = 300.0
@@ -31,8 +32,9 @@ _log = logging.getLogger(__name__)
 class SessionDesk:
     """The present session and what may be done with it. Methods raise RobotError with what to do."""
 
-    def __init__(self, supervision: Supervision, files: SessionFiles, lease_s: float) -> None:
+    def __init__(self, supervision: Supervision, files: SessionFiles, lease_s: float, service: Service) -> None:
         self._supervision, self._files, self._lease_s = supervision, files, lease_s
+        self._service = service
         self._time_s = asyncio.get_running_loop().time
         self._changing = asyncio.Lock()
         self._ending_late: asyncio.Task[None] | None = None
@@ -52,7 +54,7 @@ class SessionDesk:
         return "" if session is None or session.ending is None else session.ending.name.lower()
 
     async def settle(self, timeout_s: float) -> Notice:
-        """Brake the pendulum until it hangs still; returns the loop's notice."""
+        """Brake the pendulum until it hangs still, and test the robot; returns the loop's notice."""
         if not 0.0 < timeout_s <= _LONGEST_SETTLING_S:
             raise RobotError(
                 f"timeout_s is {timeout_s:g}; more than 0 and at most {_LONGEST_SETTLING_S:g} s is possible."
@@ -63,12 +65,27 @@ class SessionDesk:
         self.is_settling = True
         try:
             patience_s = timeout_s + _SETTLE_MARGIN_S
-            return await self._supervision.loop.ask(CommandKind.SETTLE, 0, timeout_s, timeout_s=patience_s)
+            notice = await self._supervision.loop.ask(CommandKind.SETTLE, 0, timeout_s, timeout_s=patience_s)
+            self._service.pass_test()
+            return notice
         except Unanswered:
             self._supervision.lose_loop("it neither settled nor said why not")
             raise
+        except Refused as error:
+            await self._fail_test(error)
+            raise
         finally:
             self.is_settling = False
+
+    async def _fail_test(self, refused: Refused) -> None:
+        """Raises RobotError with what to look at, where the robot itself is why settling was refused."""
+        if refused.notice.code != Refusal.SELF_TEST:
+            return
+        try:
+            said = await self._service.fail_test(Fault(refused.notice.counts))
+        except OSError as error:
+            raise RobotError(f"The robot is out of service, but that can't be written down: {error}.") from error
+        raise RobotError(said) from refused
 
     async def arm(self, name: str, limit_s: float, job_gid: int) -> None:
         """Open a session."""
@@ -216,7 +233,7 @@ class SessionDesk:
 
     def _demand_idle(self) -> None:
         supervision = self._supervision
-        if not supervision.is_loop_alive:
+        if not supervision.is_loop_alive or supervision.newest() is None:
             raise RobotError("The motor loop isn't running; it is being started. Try again in a moment.")
         if not supervision.is_gateway_alive:
             raise RobotError("The gateway isn't running; it is being started. Try again in a moment.")

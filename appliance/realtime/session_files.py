@@ -21,12 +21,13 @@ class SessionFiles:
     def create(self, session: int, limit_s: float) -> None:
         """Make folder and segment, or nothing. Raises RobotError."""
         folder, segment = self.paths.session(session), self.paths.segment(session)
-        if segment.exists() or folder.exists():
+        if segment.exists() or folder.is_symlink() or (folder.exists() and list(folder.iterdir())):
             raise RobotError("This session has been used before. Arm with a new one.")
         size = SegmentSize.for_limit(limit_s, self.rate_hz, task.DT_S)
         try:
-            folder.mkdir(parents=True)
-            folder.chmod(0o755)  # the cell's user looks in, whatever our umask is
+            if not folder.exists():  # the runner has made it for a cell that waits already
+                folder.mkdir(parents=True)
+                folder.chmod(0o755)  # the cell's user looks in, whatever our umask is
             Segment.create(segment, session, size)
         except OSError as error:
             self.undo(session)

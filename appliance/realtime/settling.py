@@ -1,12 +1,7 @@
-"""How does the arm come to rest, and where is its zero? Active braking, then a small swing whose turning points tell.
+"""How does the arm come to rest, is the robot sound, and where is its zero? Active braking, then a nudge and its swing.
 
-Friction holds the arm anywhere within about 2.6 degrees of hanging, so where it rests is no zero. A swing tells more: with
-Coulomb friction and damping each turning point follows from the one before, x' = e - r (x - e), where e is the centre
-shifted by the friction, to the one side or to the other. Two half swings in a row cancel the friction:
-
-    centre = (r x1 + (1 + r) x2 + x3) / (2 (1 + r)),   r = exp(-pi b / sqrt(4 w2 - b^2))
-
-Source: the equation of motion of `gym_raas.physics`, linearised about hanging.
+The nudge shows that the motor moves the arm and that the encoder counts the right way. The swing after it tells zero and
+friction (`appliance.realtime.swing`). Together they are the self-test.
 """
 
 from __future__ import annotations
@@ -15,6 +10,7 @@ import enum
 import math
 from typing import Final, NamedTuple
 
+from appliance.realtime.swing import Swing
 from appliance.realtime.telemetry import Fault
 from gym_raas.actuator import Actuator
 from gym_raas.parameters import Robot
@@ -25,20 +21,29 @@ _PASSIVE_RAD_S: Final = 0.2
 #: Opposing acceleration per velocity. More would make the arm creep down from where it stopped, less let it swing on: the
 #: least time until it hangs, averaged over starts from 2 to 18 rad/s on the model, lies here.
 _BRAKE_PER_S: Final = 6.0
+#: Whoever isn't at rest by then is braked by the bridge alone: an active brake with wrong wires or wrong numbers may never end.
+_ACTIVE_US: Final = 6_000_000
 _KICK_RAD: Final = 0.105
 _KICK_LIMIT_US: Final = 600_000
 _LARGEST_SWING_RAD: Final = 1.0
-#: A turning point counts when the arm has come back this far.
-_RETURN_COUNTS: Final = 2
 _MOST_KICKS: Final = 5
+#: An arm that turns on for so long, so fast, against a brake that stops any other within a second, is driven on by it.
+_RUNAWAY_RAD_S: Final = 3.0
+_RUNAWAY_US: Final = 2_000_000
 
 
 class Settled(NamedTuple):
-    """How it ended: `fault` is NONE when the arm hangs still; `zero_counts` is where it hangs."""
+    """How it ended: `fault` is NONE when the arm hangs still and the self-test, if there was one, has passed.
+
+    duration_s: until it hung still for the first time. test_s: of the self-test after it; 0 without one. zero_counts: where it
+    hangs. friction_rad_s2: Coulomb friction that the swing has shown; None where it hasn't.
+    """
 
     fault: Fault
     duration_s: float
     zero_counts: float
+    test_s: float = 0.0
+    friction_rad_s2: float | None = None
 
 
 class _Phase(enum.Enum):
@@ -50,72 +55,90 @@ class _Phase(enum.Enum):
 class Settling:
     """One settling. Ask `action()` every tick until `done` is there.
 
-    zero_counts: the zero so far. find_zero: measure it anew by a small swing; without that the swing is made only when
-    the arm rests where it can't hang.
+    zero_counts: the zero so far, None where it isn't known. still_since_us: since when the arm hasn't moved. test: nudge the arm and
+    measure its zero anew; without that the swing is made only when the arm rests where it can't hang.
     """
 
-    def __init__(self, robot: Robot, now_us: int, timeout_s: float, zero_counts: float, *, find_zero: bool) -> None:
-        model = robot.model
-        self._model = model
+    def __init__(
+        self, robot: Robot, now_us: int, timeout_s: float, zero_counts: float | None, *,
+        test: bool, still_since_us: int | None = None,
+    ) -> None:  # fmt: skip
+        self._model = robot.model
         self._actuator = Actuator(robot)
         self._limit = robot.limits.action
         self._rad_per_count = robot.encoder.rad_per_count
         self._counts_per_turn = robot.encoder.counts_per_turn
-        damping = model.viscous_per_s + model.brake_per_s
-        self._ratio = math.exp(-math.pi * damping / math.sqrt(max(4.0 * model.gravity_rad_s2 - damping**2, 1e-6)))
-        self._stick_counts = model.coulomb_rad_s2 / model.gravity_rad_s2 / self._rad_per_count
+        self._swing = Swing(robot)
         self._zero_counts = zero_counts
-        self._find_zero = find_zero
-        self._began_us = self._phase_us = self._moved_us = now_us
+        self._test = test or zero_counts is None
+        self._began_us = now_us
+        self._rested_us: int | None = None
+        self._phase_us = self._moved_us = now_us if still_since_us is None else still_since_us
         self._deadline_us = now_us + round(timeout_s * 1e6)
         self._phase = _Phase.BRAKE
-        self._counts = 0
+        self._counts: int | None = None
         self._rest = 0
         self._kicks = 0
-        self._turns: list[int] = []
+        self._side = 1
+        self._sticks = False
+        self._turning = 0.0
+        self._turning_since_us = now_us
         self.done: Settled | None = None
 
     def action(self, now_us: int, counts: int, velocity_rad_s: float) -> float | None:
         """The action of this tick, None for off; `counts` are the encoder's own, not from hanging."""
         if counts != self._counts:
-            self._counts, self._moved_us = counts, now_us
+            if self._counts is not None:
+                self._moved_us = now_us
+            self._counts = counts
         if self.done is None and now_us >= self._deadline_us:
             self._end(now_us, Fault.NEVER_SETTLES)
         if self.done is not None:
             return None
         quiet = now_us - max(self._moved_us, self._phase_us) >= _QUIET_US
         if self._phase is _Phase.BRAKE:
-            return self._rested(now_us, counts) if quiet else self._brake(velocity_rad_s)
+            return self._rested(now_us, counts) if quiet else self._brake(now_us, velocity_rad_s)
         if self._phase is _Phase.KICK:
             return self._kick(now_us, counts)
-        return self._swing(now_us, counts, quiet=quiet)
+        return self._let_swing(now_us, counts, quiet=quiet)
 
-    def _brake(self, velocity_rad_s: float) -> float | None:
-        if abs(velocity_rad_s) < _PASSIVE_RAD_S:
+    def _brake(self, now_us: int, velocity_rad_s: float) -> float | None:
+        turning = math.copysign(1.0, velocity_rad_s) if abs(velocity_rad_s) > _RUNAWAY_RAD_S else 0.0
+        if not turning or turning != self._turning:
+            self._turning, self._turning_since_us = turning, now_us
+        elif now_us - self._turning_since_us > _RUNAWAY_US:
+            self._end(now_us, Fault.DIRECTION)
+            return None
+        if abs(velocity_rad_s) < _PASSIVE_RAD_S or now_us - self._began_us > _ACTIVE_US:
             return 0.0
         model = self._model
         opposing = _BRAKE_PER_S * abs(velocity_rad_s) / model.gain_rad_s2_per_command + model.dead_zone_command
         return math.copysign(self._actuator.action_for(opposing), -velocity_rad_s)
 
     def _rested(self, now_us: int, counts: int) -> float | None:
-        """It hangs still, or seems to: nudge it, unless the zero is known and agrees."""
-        off_counts = counts - self._nearest_zero(counts)
-        if not self._find_zero and abs(off_counts) <= self._stick_counts + 2.0:
-            self._zero_counts = self._nearest_zero(counts)
+        """It hangs still, or seems to: nudge it, unless nothing is to be tested and the zero agrees."""
+        nearest = self._nearest_zero(counts)
+        if not self._test and abs(counts - nearest) <= self._swing.stick_counts + 2.0:
+            self._zero_counts = nearest
             self._end(now_us, Fault.NONE)
             return None
+        if self._rested_us is None:
+            self._rested_us = now_us
+        return self._nudge(now_us, counts, 1)
+
+    def _nudge(self, now_us: int, counts: int, side: int) -> float | None:
         if self._kicks == _MOST_KICKS:
-            self._end(now_us, Fault.NEVER_SETTLES)
+            self._end(now_us, Fault.FRICTION if self._sticks else Fault.NEVER_SETTLES)
             return None
         self._kicks += 1
-        self._rest = counts
+        self._rest, self._side = counts, side
         self._enter(_Phase.KICK, now_us)
-        return self._limit
+        return side * self._limit
 
     def _kick(self, now_us: int, counts: int) -> float | None:
-        moved_rad = (counts - self._rest) * self._rad_per_count
+        moved_rad = (counts - self._rest) * self._side * self._rad_per_count
         if moved_rad >= _KICK_RAD:
-            self._turns = [counts]
+            self._swing.begin(self._side, counts)
             self._enter(_Phase.SWING, now_us)
             return 0.0
         if moved_rad <= -_KICK_RAD:
@@ -124,42 +147,42 @@ class Settling:
         if now_us - self._phase_us > _KICK_LIMIT_US:
             self._end(now_us, Fault.STALL)
             return None
-        return self._limit
+        return self._side * self._limit
 
-    def _swing(self, now_us: int, counts: int, *, quiet: bool) -> float | None:
-        """Note turning points: the last entry of `_turns` grows outwards until the arm comes back."""
+    def _let_swing(self, now_us: int, counts: int, *, quiet: bool) -> float | None:
+        """Note turning points until it hangs still again; where one side doesn't tell, the other one does."""
         if abs(counts - self._rest) * self._rad_per_count > _LARGEST_SWING_RAD:  # it had stood on its head
-            self._enter(_Phase.BRAKE, now_us)
-            return self._brake(0.0)
-        outwards = 1 if len(self._turns) % 2 else -1
-        beyond = (counts - self._turns[-1]) * outwards
-        if beyond > 0:
-            self._turns[-1] = counts
-        elif -beyond >= _RETURN_COUNTS:
-            self._turns.append(counts)
+            self._begin_anew(now_us)
+            return self._brake(now_us, 0.0)
+        self._swing.see(counts)
         if not quiet:
             return 0.0
-        if len(self._turns) < 2:
-            self._enter(_Phase.BRAKE, now_us)
+        self._sticks = not self._swing.has_returned
+        if self._sticks:
+            self._begin_anew(now_us)
             return 0.0
-        self._zero_counts = self._centre()
-        self._end(now_us, Fault.NONE)
+        if not self._swing.is_told:
+            return self._nudge(now_us, counts, -self._side)
+        self._zero_counts = self._swing.centre_counts
+        self._end(now_us, Fault.NONE if self._swing.is_friction_sane else Fault.FRICTION)
         return None
 
-    def _centre(self) -> float:
-        ratio = self._ratio
-        if len(self._turns) == 2:  # it stuck after one half swing: take the friction from the model
-            return (self._turns[1] + ratio * self._turns[0]) / (1.0 + ratio) - self._stick_counts
-        first, second, third = self._turns[:3]
-        return (ratio * first + (1.0 + ratio) * second + third) / (2.0 * (1.0 + ratio))
+    def _begin_anew(self, now_us: int) -> None:
+        self._rested_us = None
+        self._swing.forget()
+        self._enter(_Phase.BRAKE, now_us)
 
     def _nearest_zero(self, counts: int) -> float:
         """The zero, moved by whole turns to where the arm is."""
-        turns = round((counts - self._zero_counts) / self._counts_per_turn)
-        return self._zero_counts + turns * self._counts_per_turn
+        zero = self._zero_counts or 0.0
+        return zero + round((counts - zero) / self._counts_per_turn) * self._counts_per_turn
 
     def _enter(self, phase: _Phase, now_us: int) -> None:
         self._phase, self._phase_us = phase, now_us
 
     def _end(self, now_us: int, fault: Fault) -> None:
-        self.done = Settled(fault, (now_us - self._began_us) * 1e-6, self._zero_counts)
+        rested_us = now_us if self._rested_us is None else self._rested_us
+        friction = self._swing.friction_rad_s2 if self._swing.is_told else None
+        self.done = Settled(
+            fault, (rested_us - self._began_us) * 1e-6, self._zero_counts or 0.0, (now_us - rested_us) * 1e-6, friction
+        )

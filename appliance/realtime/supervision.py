@@ -69,6 +69,7 @@ class Supervision:
         self._off_task: asyncio.Task[bool] | None = None
         self._time_s = asyncio.get_running_loop().time
         self._is_off_owed = False
+        self._is_condemned = False
         self.is_loop_ready = False
         self._is_gateway_ready = False
         # Both ends of every pair stay open here: a new child goes on where the old one fell.
@@ -148,7 +149,7 @@ class Supervision:
         now_s = self._time_s()
         if self._is_off_owed and self._off.is_connected:
             self.switch_off()
-        if not self._loop_child.is_alive:
+        if not self._loop_child.is_alive or self._is_condemned:
             return
         if not self.is_loop_ready:
             if now_s > self._loop_child.started_s + START_S:
@@ -161,9 +162,9 @@ class Supervision:
     def lose_loop(self, why: str) -> None:
         """The loop exists but can't be trusted: motor off, then a new one."""
         self.switch_off()
-        if self._loop_child.is_alive:
+        if self._loop_child.is_alive and not self._is_condemned:
             _log.error("the loop is killed: %s", why)
-            self.is_loop_ready = False
+            self._is_condemned, self.is_loop_ready = True, False
             self._loop_child.kill()
 
     def lose_gateway(self) -> None:
@@ -186,7 +187,7 @@ class Supervision:
             self._listener.heard(notice)
 
     def _prepare_loop(self) -> None:
-        self.is_loop_ready = False
+        self._is_condemned = self.is_loop_ready = False
         for end in self._loop_ends:
             drain(end)
 

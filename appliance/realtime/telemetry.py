@@ -53,6 +53,8 @@ class Fault(enum.IntEnum):
     STALL = 4
     DIRECTION = 5
     NEVER_SETTLES = 6
+    FRICTION = 7  # self-test: the arm runs harder or easier than it did when its model was fitted
+    OUT_OF_SERVICE = 8  # too many self-tests in a row have failed
 
 
 class LiveRecord(NamedTuple):

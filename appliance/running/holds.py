@@ -41,8 +41,8 @@ def judge(now: Circumstances) -> Hold | None:
     if robot is None or not robot.loop_alive:
         return Hold(Reason.ROBOT_UNAVAILABLE, "The robot's control isn't running; it should be back in a moment.")
     if robot.state == "fault":
-        fault = robot.fault.replace("_", " ")
-        return Hold(Reason.ROBOT_UNAVAILABLE, f"The robot has a fault ({fault}). Put it right, then resume the robot.")
+        fault = robot.fault_detail or f"The robot has a fault ({robot.fault.replace('_', ' ')})."
+        return Hold(Reason.ROBOT_UNAVAILABLE, f"{fault} Put it right, then resume the robot.")
     if now.engine:
         return Hold(Reason.ENGINE_UNAVAILABLE, now.engine)
     if now.free_mb < now.min_free_mb:

@@ -7,22 +7,13 @@ from typing import Final
 
 from appliance.config import Config
 from appliance.realtime.control import Reply
+from appliance.realtime.fault_sentences import FAULT_SENTENCES
 from appliance.realtime.telemetry import Fault, LiveRecord, RobotState
 from appliance.shapes import JobView, QueueView, RobotView
 
 #: The loop publishes 100 times a second; a sample this old means that it doesn't run.
 OFFLINE_AFTER_S: Final = 1.0
 OFFLINE: Final = "offline"
-
-FAULT_SENTENCES: Final = {
-    Fault.NONE: "",
-    Fault.LINK_LOST: "The robot's pins can't be reached: pigpiod (or the twin) doesn't answer.",
-    Fault.LINK_SLOW: "pigpiod answers too slowly to drive safely.",
-    Fault.ENCODER_LOST: "The encoder's signals are broken. Check its plug and its wires.",
-    Fault.STALL: "The motor is driven but the arm doesn't move. Check for something in its way.",
-    Fault.DIRECTION: "The arm turns against the motor. Motor or encoder wires are swapped.",
-    Fault.NEVER_SETTLES: "The pendulum doesn't come to rest. Is something pushing it?",
-}
 
 
 @dataclass(frozen=True)
@@ -91,7 +82,8 @@ def sentence(sight: Sight) -> str:
         )
     if state == "fault":
         assert sight.record is not None
-        return f"{FAULT_SENTENCES[Fault(sight.record.fault)]} Put it right, then resume."
+        detail = sight.guard.fault_detail if sight.guard is not None else ""
+        return f"{detail or FAULT_SENTENCES[Fault(sight.record.fault)]} Put it right, then resume."
     if state in _BY_STATE:
         return _BY_STATE[state].format(job=_title(queue.active))
     if queue.active:

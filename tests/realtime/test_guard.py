@@ -20,6 +20,7 @@ import zmq
 from appliance.realtime.control import Arm, Settle, Stop
 from appliance.realtime.telemetry import Segment
 from gym_raas import wire
+from gym_raas.parameters import load_robot
 from gym_raas.wire import Refusal
 from tests.patience import eventually
 from tests.realtime.guard_process import CONFIG, Rig, running_guard, running_rig
@@ -70,10 +71,11 @@ def test_a_session_from_arm_to_disarm(rig: Rig) -> None:
     assert rig.disarm().ok, "a second disarm changes nothing"
 
 
-def test_the_settling_says_how_long_it_took(rig: Rig) -> None:
+def test_the_settling_says_how_long_it_took_and_what_the_self_test_found(rig: Rig) -> None:
     reply = rig.ask("runner", Settle(30.0), timeout_s=40.0)
     assert reply.ok, reply.error
-    assert (reply.state, reply.settle_s > 0.0) == ("disarmed", True)
+    assert (reply.state, reply.self_test_s > 0.0, reply.self_tests_passed > 0) == ("disarmed", True, True)
+    assert reply.friction_rad_s2 == pytest.approx(load_robot().model.coulomb_rad_s2, rel=0.3)
 
 
 def test_a_settling_can_be_broken_off(rig: Rig) -> None:
@@ -278,8 +280,9 @@ def test_a_stop_works_when_the_gateway_stands_still_and_disarm_replaces_it(own: 
 
 def test_a_new_gateway_opens_the_present_session_again(own: Rig) -> None:
     own.driving()
-    os.kill(own.child("gateway"), signal.SIGKILL)
-    eventually(lambda: not own.lease().gateway_alive, what="the gateway's end")
+    killed = own.child("gateway")
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: own.lease().ok and own.child("gateway") not in (0, killed), what="a new process")
     eventually(lambda: own.lease().gateway_alive, what="a new gateway")
     assert own.status().state == "running"
     job = own.job()

@@ -209,7 +209,9 @@ class Stage:
         assert kind.name.lower() == line.words[0], f"{where}: {notice}"
         codes = {NoticeKind.ENDED: Ending, NoticeKind.FAULT: Fault, NoticeKind.REFUSED: Refusal}
         code = codes[kind](notice.code).name.lower() if kind in codes else notice.code
-        return {"code": code, "session": notice.session, "counts": notice.counts, "value": notice.value}
+        seen = {"code": code, "session": notice.session, "counts": notice.counts, "value": notice.value}
+        seen |= {"test_s": notice.test_s, "friction": notice.friction_rad_s2}
+        return seen | ({"fault": Fault(notice.counts).name.lower()} if code == "self_test" else {})
 
     def _judge_steps(self, line: Line, where: str) -> None:
         records = self.loop.records[max(self.loop.records)].steps
