@@ -16,7 +16,8 @@ import msgspec
 import requests
 
 from appliance.errors import RaasError
-from appliance.shapes import Health, JobPage, JobView, Problem, RobotView, SubmitGit
+from appliance.fleet_shapes import FleetView
+from appliance.shapes import Health, ImageView, JobPage, JobView, Problem, QueueView, RobotView, SubmitGit
 
 CHUNK_BYTES = 256 * 1024
 _LEFT_OUT = {".git", "__pycache__", ".venv", "venv", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
@@ -49,17 +50,42 @@ class Client:
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
-    def submit_git(self, git_url: str, ref: str = "", name: str = "") -> JobView:
+    def submit_git(
+        self, git_url: str, ref: str = "", name: str = "", image: str = "", preflight: bool = False
+    ) -> JobView:
         """Queue a repository; `ref` is a branch, tag or commit, empty for the default branch."""
-        body = msgspec.json.encode(SubmitGit(git_url=git_url, ref=ref, name=name))
+        wish = SubmitGit(git_url=git_url, ref=ref, name=name, image=image, preflight=preflight)
+        body = msgspec.json.encode(wish)
         return self._shape(JobView, "POST", "/api/jobs", data=body, headers={"Content-Type": "application/json"})
 
-    def submit_archive(self, path: Path, name: str = "", progress: Callable[[int, int], None] | None = None) -> JobView:
+    def submit_archive(
+        self,
+        path: Path,
+        name: str = "",
+        progress: Callable[[int, int], None] | None = None,
+        image: str = "",
+        preflight: bool = False,
+    ) -> JobView:
         """Queue a zip or tar file; `progress(sent_bytes, total_bytes)` is called while it is sent."""
+        fields = {"name": name, "image": image, "preflight": "yes" if preflight else ""}
         with path.open("rb") as file:
-            body = _Multipart(file, path.name, path.stat().st_size, {"name": name}, progress)
+            body = _Multipart(file, path.name, path.stat().st_size, fields, progress)
             headers = {"Content-Type": body.content_type}
             return self._shape(JobView, "POST", "/api/jobs", data=body, headers=headers)
+
+    def submit_to_fleet(
+        self, path: Path, fields: dict[str, str], progress: Callable[[int, int], None] | None = None
+    ) -> JobView:
+        """Queue a zip or tar file for the fleet; fields: name, tags, counts_per_turn, urgent, live."""
+        with path.open("rb") as file:
+            body = _Multipart(file, path.name, path.stat().st_size, fields, progress)
+            return self._shape(
+                JobView, "POST", "/api/fleet/jobs", data=body, headers={"Content-Type": body.content_type}
+            )
+
+    def fleet(self) -> FleetView:
+        """What the appliance knows of its fleet."""
+        return self._shape(FleetView, "GET", "/api/fleet")
 
     def jobs(self, limit: int = 100, before: str = "") -> JobPage:
         """The newest jobs first."""
@@ -72,6 +98,30 @@ class Client:
     def cancel(self, job_id: str) -> JobView:
         """Cancel a job; its record stays."""
         return self._shape(JobView, "DELETE", f"/api/jobs/{job_id}")
+
+    def queue(self) -> QueueView:
+        """What is worked on, and what waits."""
+        return self._shape(QueueView, "GET", "/api/queue")
+
+    def pause_queue(self) -> QueueView:
+        """Start no further job."""
+        return self._shape(QueueView, "POST", "/api/queue/pause")
+
+    def resume_queue(self) -> QueueView:
+        """Let the queue go on."""
+        return self._shape(QueueView, "POST", "/api/queue/resume")
+
+    def move(self, job_id: str, position: int) -> JobView:
+        """Put a waiting job at a position of the queue; 1 is next."""
+        return self._shape(JobView, "POST", f"/api/jobs/{job_id}/move", json={"position": position})
+
+    def pin(self, job_id: str, pinned: bool = True) -> JobView:
+        """Keep a job's results when room is made, or no longer."""
+        return self._shape(JobView, "POST", f"/api/jobs/{job_id}/pin", json={"pinned": pinned})
+
+    def images(self) -> list[ImageView]:
+        """Which images a job may choose, and what is in them."""
+        return msgspec.json.decode(self._ask("GET", "/api/images").content, type=list[ImageView])
 
     def log(self, job_id: str, start: int = 0) -> bytes:
         """What the job has printed from byte `start` on."""

@@ -32,6 +32,9 @@ class RobotSection(Section, frozen=True):
     file: Annotated[str, Meta(description="robot.yaml of this unit; empty: the packaged one")] = ""
     host: Annotated[str, Meta(description="where pigpiod (or the twin) listens; loopback only")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="pigpiod's port; 0: 8888, or a free one for the twin")] = 0
+    stop_pin: Annotated[
+        int, Meta(ge=-1, le=27, description="GPIO of a stop button, normally closed to ground; -1: none")
+    ] = -1
 
 
 class RealtimeSection(Section, frozen=True):
@@ -64,7 +67,9 @@ class JobSection(Section, frozen=True):
     cpus: Annotated[float, Meta(ge=0.1, le=64.0, description="CPU time per second of time")] = 1.0
     tmp_mb: Annotated[int, Meta(ge=1, le=4096, description="size of /tmp, MiB")] = 64
     output_kb: Annotated[int, Meta(ge=16, le=65536, description="stdout and stderr kept, KiB (head and tail)")] = 1024
-    image: Annotated[str, Meta(description="job image")] = "standard"
+    image: Annotated[str, Meta(description="image of jobs that choose none")] = "standard"
+    preflight: Annotated[bool, Meta(description="try each job on the simulation first")] = False
+    preflight_s: Annotated[float, Meta(ge=1.0, le=60.0, description="how long it is tried, s")] = 5.0
 
 
 class FetchSection(Section, frozen=True):

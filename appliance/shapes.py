@@ -5,6 +5,8 @@ Times on the wire are seconds since the epoch (UTC); durations are seconds.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 
@@ -40,6 +42,10 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     residual: float | None
     has_bundle: bool
     log_bytes: int
+    notes: list[str] = []
+    preflight: bool = False
+    pinned: bool = False
+    cleared_at: float | None = None
     place: str = ""
 
 
@@ -57,6 +63,8 @@ class SubmitGit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     git_url: str
     ref: str = ""
     name: str = ""
+    image: str = ""
+    preflight: bool = False
 
 
 class RobotView(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,13 +105,33 @@ class RobotView(msgspec.Struct, frozen=True, kw_only=True):
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     """`GET /api/queue`, and event `queue` of the stream: what is being worked on, then what waits, in running order.
 
-    `waiting` holds the first jobs only, `length` counts them all.
+    `waiting` holds the first jobs only, `length` counts them all. `paused_by`: owner or emergency_stop.
     """
 
     paused: bool
     length: int
     active: list[JobView]
     waiting: list[JobView]
+    paused_by: str = ""
+
+
+class MoveJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/jobs/ID/move`: 1 is next."""
+
+    position: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+
+
+class PinJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/jobs/ID/pin`."""
+
+    pinned: bool = True
+
+
+class ImageView(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of `GET /api/images`, the usual image first: what a program finds in it, name -> version."""
+
+    name: str
+    packages: dict[str, str]
 
 
 class LogView(msgspec.Struct, frozen=True, kw_only=True):

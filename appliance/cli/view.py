@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from appliance import terminal
-from appliance.shapes import Health, JobView, RobotView
+from appliance.shapes import Health, ImageView, JobView, RobotView
 
 _COLOURS = {
     "queued": "cyan",
@@ -77,6 +77,7 @@ def job_card(job: JobView) -> RenderableType:
         "submitted": moment(job.submitted_at),
         "started": moment(job.started_at),
         "ended": moment(job.ended_at),
+        "image": job.image,
         "attempt": str(job.attempt),
         "exit code": "" if job.exit_code is None else str(job.exit_code),
         "steps": "" if job.steps is None else f"{job.steps} ({job.missed_steps or 0} boundaries missed)",
@@ -88,7 +89,19 @@ def job_card(job: JobView) -> RenderableType:
         if value and value != "-":
             grid.add_row(key, said(value))
     title = Text.assemble(said(job.name or job.id, "bold"), "  ", state(job.state))
-    return Group(title, said(job.sentence), Padding(grid, (1, 0, 0, 0)))
+    notes = [said(note, "dim") for note in job.notes]
+    return Group(title, said(job.sentence), *notes, Padding(grid, (1, 0, 0, 0)))
+
+
+def image_list(images: list[ImageView]) -> RenderableType:
+    """Each image with what is in it."""
+    blocks: list[RenderableType] = []
+    for image in images:
+        grid = Table.grid(padding=(0, 2))
+        for package, version in image.packages.items():
+            grid.add_row(said(package), said(version, "dim"))
+        blocks += [Text(image.name, "bold"), Padding(grid, (0, 0, 1, 2))]
+    return Group(*blocks)
 
 
 def robot_line(robot: RobotView) -> Text:

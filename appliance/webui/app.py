@@ -22,9 +22,11 @@ from appliance.webui.health import Doctor
 from appliance.webui.hub import Hub
 from appliance.webui.identity_routes import IdentityRoutes, announce
 from appliance.webui.job_files import Disk
+from appliance.webui.job_images import JobImages
 from appliance.webui.job_routes import JobRoutes
 from appliance.webui.job_views import Lens
 from appliance.webui.pages import Pages
+from appliance.webui.queue_routes import QueueRoutes
 from appliance.webui.robot_routes import RobotRoutes
 from appliance.webui.static_files import StaticFiles
 from appliance.webui.store_threads import StoreThreads
@@ -58,14 +60,16 @@ def build(config: Config, paths: Paths) -> Application:
 
     files = StaticFiles()
     templates = Templates(TEMPLATES, static=files.prefix, name=config.name, has_login=not _is_at_home(config))
-    counter = Counter(config, store, inbox, time.time)
+    images = JobImages(paths, disk, config.job.image)
+    counter = Counter(config, store, inbox, images, time.time)
     robot = RobotRoutes(config, board, Doctor(config, paths, board, store, time.time))
     site = Site(ErrorsShown(templates, board.robot))
     files.install(site)
     robot.install(site)
     JobRoutes(store, counter, disk, lens).install(site)
+    QueueRoutes(store, lens, images).install(site)
     EventRoutes(hub, board, store, lens).install(site)
-    Pages(config, paths, templates, board, store, counter, disk, robot, lens).install(site)
+    Pages(config, paths, templates, board, store, counter, disk, robot, lens, images).install(site)
     ownership = Ownership(paths.identity)
     IdentityRoutes(ownership, templates, board, time.time).install(site)
     return Application(_guarded(config, ownership, site), Watch(board, hub, store, lens))

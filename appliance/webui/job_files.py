@@ -58,6 +58,10 @@ class Disk:
         """At most `limit_bytes` from `offset` on; a missing file is an empty one."""
         return self._threads.call(_piece, path, offset, limit_bytes)
 
+    def names(self, folder: Path) -> list[str]:
+        """What is in a folder; nothing if there is none."""
+        return self._threads.call(_names, folder)
+
     def open(self, path: Path) -> FileStream:
         """A file to be sent. Raises FileNotFoundError."""
         handle = self._threads.call(os.open, path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -84,6 +88,13 @@ class FileStream:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
 
 
 def _piece(path: Path, offset: int, limit_bytes: int) -> Slice:

@@ -62,6 +62,10 @@ class Lens:
             residual=job.residual,
             has_bundle=job.state.is_final and job_files.results_folder(self.paths, job) is not None,
             log_bytes=job_files.size_bytes(job_files.log_file(self.paths, job)),
+            notes=job.notes.splitlines(),
+            preflight=job.preflight,
+            pinned=job.pinned,
+            cleared_at=job.cleared_at,
             place=job.place,
         )
 
@@ -101,8 +105,10 @@ def queue(store: Store, lens: Lens) -> QueueView:
     line = lens.line(store)
     # Whoever has the robot comes first; the next one's preparation is worth less of a look.
     active = sorted(line.active, key=lambda job: job.state is State.PREPARING)
+    paused_by = store.fact(facts.QUEUE_PAUSED)
     return QueueView(
-        paused=bool(store.fact(facts.QUEUE_PAUSED)),
+        paused=bool(paused_by),
+        paused_by=paused_by,
         length=len(line.queue),
         active=[lens.job(job, line) for job in active],
         waiting=[lens.job(job, line) for job in line.queue[:QUEUE_SHOWN]],

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from appliance.config import Config
 from appliance.paths import Paths
 from appliance.shapes import JobView, QueueView
 from appliance.webui import job_files, job_views, wording
 from appliance.webui.board import Board
 from appliance.webui.job_files import Disk
+from appliance.webui.job_images import JobImages
 from appliance.webui.job_views import Lens
 from appliance.webui.robot_routes import RobotRoutes
 from appliance.webui.store_threads import StoreThreads
@@ -37,6 +36,7 @@ class Pages:
     disk: Disk
     robot: RobotRoutes
     lens: Callable[[], Lens]
+    images: JobImages
 
     def install(self, site: Site) -> None:
         """Add the routes."""
@@ -58,7 +58,7 @@ class Pages:
         """A form for a repository or an archive."""
         fetch = self.config.fetch
         data = {"max_bytes": fetch.max_upload_mb * 2**20, "max_files": fetch.max_files, "allow_http": fetch.allow_http}
-        return self._page("submit.html", "Submit", "submit", data=data, packages=self._packages())
+        return self._page("submit.html", "Submit", "submit", data=data, images=self.images.views())
 
     def submit(self, request: Request) -> Response:
         """The form of a browser without scripts."""
@@ -108,11 +108,3 @@ class Pages:
             template, title=title, page=page, data=encode_json(data).decode(), **shared, **values
         )
         return Response(text.encode(), content_type=HTML, headers={"Cache-Control": "no-store"})
-
-    def _packages(self) -> list[tuple[str, str]]:
-        """Name and version of what the job image holds, where the runner has left word of it."""
-        piece = self.disk.piece(self.paths.image_packages(self.config.job.image), 0, 2**20)
-        try:
-            return sorted(msgspec.json.decode(piece.content or b"{}", type=dict[str, str]).items())
-        except msgspec.DecodeError:
-            return []

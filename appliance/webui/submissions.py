@@ -15,6 +15,7 @@ from appliance.intake import git_url
 from appliance.shapes import SubmitGit
 from appliance.store import Job, NewJob
 from appliance.webui import identity
+from appliance.webui.job_images import JobImages
 from appliance.webui.store_threads import StoreThreads
 from appliance.webui.uploads import Form, Inbox
 from appliance.webui.web import Refusal, Request
@@ -39,6 +40,7 @@ class Counter:
     config: Config
     store: StoreThreads
     inbox: Inbox
+    images: JobImages
     now_s: Callable[[], float]
 
     def take(self, request: Request) -> Job:
@@ -61,9 +63,15 @@ class Counter:
         if not form.archive_name:
             return self._queue_form(request, form)
         try:
-            return self._add(
-                request, NewJob("archive", form.archive_name, "", name=form.fields.get("name", "")), now_s, job_id
+            new = NewJob(
+                "archive",
+                form.archive_name,
+                "",
+                name=form.fields.get("name", ""),
+                image=form.fields.get("image", ""),
+                preflight=bool(form.fields.get("preflight", "")),
             )
+            return self._add(request, new, now_s, job_id)
         except BaseException:
             self.inbox.discard(job_id)
             raise
@@ -73,12 +81,13 @@ class Counter:
             raise BadSource(
                 "Nothing was submitted. Give the URL of a git repository, or an archive or folder that isn't empty."
             )
-        fields = {key: form.fields.get(key, "") for key in ("git_url", "ref", "name")}
-        return self._queue_git(request, SubmitGit(**fields))
+        fields = {key: form.fields.get(key, "") for key in ("git_url", "ref", "name", "image")}
+        return self._queue_git(request, SubmitGit(**fields, preflight=bool(form.fields.get("preflight", ""))))
 
     def _queue_git(self, request: Request, wish: SubmitGit) -> Job:
         url = git_url.parse(wish.git_url.strip(), self.config.fetch.allow_http).text
-        new = NewJob("git", url, "", ref=git_url.check_ref(wish.ref.strip()), name=wish.name)
+        ref = git_url.check_ref(wish.ref.strip())
+        new = NewJob("git", url, "", ref=ref, name=wish.name, image=wish.image, preflight=wish.preflight)
         now_s = self.now_s()
         return self._add(request, new, now_s, ulid.new(now_s))
 
@@ -89,7 +98,8 @@ class Counter:
             identity.submitter(request),
             ref=new.ref,
             name=_plain(new.name),
-            image=self.config.job.image,
+            image=self.images.chosen(new.image),
+            preflight=new.preflight or self.config.job.preflight,
         )
         return self.store.write(lambda store: store.add(complete, now_s, job_id))
 

@@ -30,6 +30,8 @@ function draw() {
   show(find("job-state"), stateName(job.state));
   show(find("sentence"), job.sentence);
   find("cancel").hidden = over;
+  find("next").hidden = job.state !== "queued" || job.position === 1;
+  notes();
   progress.hidden = job.state !== "running" && job.state !== "collecting";
   find("live").hidden = job.state !== "running";
   find("result").hidden = find("downloads").hidden = !job.has_bundle;
@@ -37,6 +39,13 @@ function draw() {
   if (job.has_bundle) player ??= new Player(find("result"), job);
   facts();
   log.placeholder(over ? "Nothing was printed." : "Nothing printed yet.");
+}
+
+function notes() {
+  const list = find("notes");
+  list.hidden = !job.notes.length;
+  if (list.children.length === job.notes.length && [...list.children].every((item, n) => item.textContent === job.notes[n])) return;
+  list.replaceChildren(...job.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
 }
 
 function goLive() {

@@ -38,6 +38,8 @@ on("queue", (queue) => {
   fill(list, jobs, true);
   find("queue-empty").hidden = jobs.length > 0;
   show(find("queue-note"), queue.paused ? "Paused" : "");
+  find("queue-pause").hidden = queue.paused;
+  find("queue-resume").hidden = queue.paused_by !== "owner";
   const more = queue.length - queue.waiting.length;
   find("queue-more").hidden = more <= 0;
   show(find("queue-more"), `and ${more} more`);

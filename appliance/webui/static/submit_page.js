@@ -18,11 +18,11 @@ const go = (job) => { location.href = `/jobs/${job.id}`; };
 gitForm.addEventListener("submit", async (event) => {
   event.preventDefault();
   const said = gitForm.querySelector("[data-problem]"), button = gitForm.querySelector("button");
-  const { git_url, ref, name } = Object.fromEntries(new FormData(gitForm));
+  const { git_url, ref, name, image = "", preflight } = Object.fromEntries(new FormData(gitForm));
   said.textContent = "";
   button.disabled = true;
   try {
-    go(await send("/api/jobs", { body: { git_url, ref, name } }));
+    go(await send("/api/jobs", { body: { git_url, ref, name, image, preflight: Boolean(preflight) } }));
   } catch (error) {
     said.textContent = error.message;
     button.disabled = false;
@@ -73,7 +73,10 @@ form.addEventListener("submit", (event) => {
     return;
   }
   const body = new FormData();
-  body.append("name", form.elements.name.value);
+  for (const field of ["name", "image", "preflight"]) {
+    const value = new FormData(form).get(field);
+    if (value) body.append(field, value);
+  }
   body.append("archive", chosen.blob, chosen.name);
   transmit(body);
 });
