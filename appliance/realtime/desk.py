@@ -40,6 +40,11 @@ class Desk:
         """Wait for what is being written."""
         self._stop.close()
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether an emergency stop is latched."""
+        return self._stop.latched is not None
+
     async def handle(self, request: Request) -> Reply:
         """Carry a request out and say how the robot is then."""
         try:

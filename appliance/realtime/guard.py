@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import fcntl
 import logging
 import os
@@ -22,6 +23,7 @@ from appliance.config import Config
 from appliance.errors import ConfigError, InUse, RaasError
 from appliance.notify import Notifier
 from appliance.paths import Paths
+from appliance.realtime.control import Stop
 from appliance.realtime.control_server import ControlServer
 from appliance.realtime.cores import keep_off_loop_core
 from appliance.realtime.desk import Desk
@@ -30,6 +32,7 @@ from appliance.realtime.motor_off import link_of
 from appliance.realtime.off_link import OffLink
 from appliance.realtime.pins_off import Link
 from appliance.realtime.session_files import SessionFiles
+from appliance.realtime.stop_button import StopButton
 from appliance.realtime.supervision import Commands, Supervision
 from gym_raas.parameters import Robot, RobotFileError, load_robot
 
@@ -62,6 +65,7 @@ async def serve(settings: Settings, notifier: Notifier, stop: asyncio.Event) -> 
         supervision, stop_latch(paths.estop_latch), retirement_latch(paths.retirement_latch), files, realtime.lease_s
     )
     server = ControlServer(paths.control, desk.handle, desk.reply)
+    button = _button(settings, desk)
     try:
         supervision.start(desk)
         await server.open()
@@ -77,8 +81,26 @@ async def serve(settings: Settings, notifier: Notifier, stop: asyncio.Event) -> 
         server.close()
         await supervision.stop()
         connecting.cancel()
+        if button is not None:
+            button.cancel()
         desk.close()
         files.remove_old_folders()
+
+
+def _button(settings: Settings, desk: Desk) -> asyncio.Task[None] | None:
+    """The task that watches the stop button, if there is one."""
+    pin = settings.config.robot.stop_pin
+    if pin < 0:
+        return None
+
+    async def pressed() -> None:
+        if desk.is_stopped:
+            return
+        reply = await desk.handle(Stop(who="the stop button", why=f"GPIO {pin} is open"))
+        if reply.error:
+            _log.error("%s", reply.error)
+
+    return asyncio.create_task(StopButton(settings.link, pin, pressed).run())
 
 
 async def _serve_until_signal(settings: Settings, notifier: Notifier) -> None:
@@ -114,6 +136,10 @@ def settings_from(arguments: Sequence[str] | None, commands: Callable[[Sequence[
         robot = load_robot(Path(config.robot.file) if config.robot.file else None)
     except RobotFileError as error:
         raise ConfigError(str(error)) from error
+    if config.robot.stop_pin in dataclasses.astuple(robot.pins):
+        raise ConfigError(
+            f"{given.config}: 'robot.stop_pin' is {config.robot.stop_pin}, which the motor or the encoder uses. Take another."
+        )
     link = Link.parse(given.link) if given.link else link_of(config)
     common = [f"--data={given.data}", f"--config={given.config}", f"--runtime-root={given.runtime_root}"]
     paths = Paths.of(given.data, given.runtime_root)

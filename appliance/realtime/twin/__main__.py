@@ -51,6 +51,7 @@ def _server(options: argparse.Namespace, stack: contextlib.ExitStack, served: Ca
     if options.config is not None:
         section = configuration.load(options.config).robot
         options.port, options.robot = section.port or PORT, Path(section.file) if section.file else None
+        options.stop_pin = section.stop_pin
     robot = load_robot(options.robot)
     try:
         listener = stack.enter_context(listen(options.port))
@@ -65,7 +66,9 @@ def _server(options: argparse.Namespace, stack: contextlib.ExitStack, served: Ca
         start_angle_rad=options.start_angle_rad,
         permissions=options.permissions,
         tick_offset_us=options.tick_offset_us,
+        stop_pin=options.stop_pin,
     )
+    signal.signal(signal.SIGUSR1, lambda *_: daemon.world.press())
     return stack.enter_context(contextlib.closing(Server(daemon, listener, _clock_us, served=served)))
 
 
@@ -84,6 +87,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     permissions = f"bits of the GPIO that clients may change (default: {DEFAULT_PERMISSIONS:#x})"
     add("--permissions", type=_whole(0, 2**54 - 1), default=DEFAULT_PERMISSIONS, help=permissions)
     add("--tick-offset-us", type=_whole(0, 2**32 - 1), default=0, help="added to ticks, to see them wrap at 2**32")
+    add("--stop-pin", type=int, default=-1, help="GPIO of a stop button; SIGUSR1 presses it and lets it go again")
     fifo = "run under SCHED_FIFO at this priority where that is allowed (default: 0, not)"
     add("--fifo-priority", type=_whole(0, 98), default=0, help=fifo)
     return parser.parse_args(arguments)

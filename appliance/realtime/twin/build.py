@@ -27,6 +27,7 @@ def build(
     start_angle_rad: float | None = None,
     permissions: int = DEFAULT_PERMISSIONS,
     tick_offset_us: int = 0,
+    stop_pin: int = -1,
 ) -> Daemon:
     """A twin of this robot, at rest.
 
@@ -39,7 +40,7 @@ def build(
     if start_angle_rad is None:
         state = State(math.pi + share * stuck_angle_rad(robot), 0.0)
     arm = Arm(Pendulum(robot.model), Quadrature(robot.encoder.counts_per_turn, phase), state, now_us)
-    return Daemon(World(robot, arm, now_us, log), permissions=permissions, tick_offset_us=tick_offset_us)
+    return Daemon(World(robot, arm, now_us, log, stop_pin), permissions=permissions, tick_offset_us=tick_offset_us)
 
 
 def stuck_angle_rad(robot: Robot) -> float:

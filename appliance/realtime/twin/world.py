@@ -41,13 +41,15 @@ class NoLog:
 class World:
     """Robot and GPIO at a moment, µs on the clock that the caller reads."""
 
-    def __init__(self, robot: Robot, arm: Arm, now_us: int, log: PinLog | None = None) -> None:
+    def __init__(self, robot: Robot, arm: Arm, now_us: int, log: PinLog | None = None, stop_pin: int = -1) -> None:
         pins = robot.pins
         self._arm = arm
         self._bridge = (pins.forward, pins.backward, robot.pwm.range)
         self._channel_bits = (1 << pins.encoder_a, 1 << pins.encoder_b)
         self.bank = Bank(tied_low=1 << pins.forward | 1 << pins.backward)
         self.modulator = Modulator(self.bank)
+        self._button_bit = 1 << stop_pin if stop_pin >= 0 else 0
+        self._pressed = False
         self._log = log or NoLog()
         self._now_us = self._waves_until_us = now_us
         self._toggles: list[tuple[int, int]] = []
@@ -88,6 +90,11 @@ class World:
         self._arm.state = state
         self._show_encoder()
         self.applied()
+
+    def press(self) -> None:
+        """Press the stop button, which opens it, or let it go again."""
+        self._pressed = not self._pressed
+        self._show_encoder()
 
     def watch(self, bits: int) -> None:
         """Edges of waves are sampled on these GPIO only, because nobody looks at the others."""
@@ -158,4 +165,5 @@ class World:
     def _show_encoder(self) -> None:
         a, b = self._arm.channels
         first, second = self._channel_bits
-        self.bank.drive(first | second, a * first | b * second)
+        closed = 0 if self._pressed else self._button_bit
+        self.bank.drive(first | second | closed, a * first | b * second)
