@@ -130,6 +130,9 @@ def _start_all(setting: _Setting, supervisor: Supervisor, *, sample: bool) -> No
         setting.say("sample job queued", "a swing-up")
     web = _child(setting, "webui", setting.command("appliance.webui", "--port", str(setting.port)))
     supervisor.start(web, lambda: _answers(setting.url), _READY_S)
+    if setting.config.federation.bucket:
+        supervisor.start(_child(setting, "federation", setting.command("appliance.federation")), lambda: True, _READY_S)
+        setting.say("fleet", f"'{setting.config.federation.fleet}' in the bucket {setting.config.federation.bucket}")
     paths.address.write_text(setting.url)
 
 

@@ -43,6 +43,16 @@ class Submission:
     sealed: bytes = b""
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How the held job is. for_s: how long its program has run by now; None before. tail: the end of its output so far."""
+
+    state: str
+    for_s: float | None
+    log_bytes: int
+    tail: bytes
+
+
 class Desk(Protocol):
     """The local side."""
 
@@ -73,6 +83,12 @@ class Desk(Protocol):
     def finished(self) -> Finished | None:
         """What became of the held job; None while it runs."""
 
+    def live_s(self) -> float:
+        """How often its submitter wants to hear of the held job while it is here; 0: never."""
+
+    def progress(self) -> Progress | None:
+        """How the held job is; None before it is here."""
+
     def unsent(self) -> Submission | None:
         """A submission that the fleet doesn't have yet."""
 
@@ -85,8 +101,14 @@ class Desk(Protocol):
     def waiting(self) -> list[Submission]:
         """Submissions that the fleet has and whose result isn't here, by name."""
 
+    def unwanted(self) -> frozenset[str]:
+        """Those of `waiting` that their submitters have cancelled."""
+
     def saw(self, job: str, phase: Phase, holder: str) -> None:
         """What a look at the fleet showed of a waiting job."""
+
+    def show(self, job: str, holder: str, progress: Progress) -> None:
+        """How a waiting job is where it runs, by its holder's word."""
 
     def deliver(self, log: JobLog, files: dict[str, str]) -> None:
         """The end of a waiting job; `files` are local paths by name. The same end may come twice."""

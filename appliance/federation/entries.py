@@ -7,21 +7,28 @@ If-None-Match, so exactly one writer wins each, and the number of a claim's slot
 from __future__ import annotations
 
 import hashlib
-from typing import Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 #: After so many claims that led to nothing a job is given up.
 MAX_ATTEMPTS: Final = 6
 #: An archive up to this size travels inside the specification: two requests less for each job.
 INLINE_BYTES: Final = 32 << 10
+# Hashes become names of files, and sizes room on a disk: an entry with others is no entry.
+Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Size: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 28)]
+Text: TypeAlias = Annotated[str, Meta(max_length=1000)]
+Count: TypeAlias = Annotated[int, Meta(ge=-(1 << 31), le=1 << 31)]
+Moment: TypeAlias = Annotated[float, Meta(ge=0.0, le=1e11)]
 
 
 class Archive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a job runs: a tar.gz by its hash; `inline` holds it where it is small."""
 
-    sha256: str
-    size_bytes: int
+    sha256: Sha256
+    size_bytes: Size
     inline: bytes = b""
 
 
@@ -37,22 +44,26 @@ class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A result file of the appliance that wrote the entry."""
 
-    name: str
-    sha256: str
-    size_bytes: int
+    name: Text
+    sha256: Sha256
+    size_bytes: Size
 
 
 class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a job ended, in the terms of `appliance.jobs`. Times: s since the epoch, by the server's clock."""
+    """How a job ended, in the terms of `appliance.jobs`. Times: s since the epoch, by the server's clock.
 
-    state: str
-    reason: str = ""
-    detail: str = ""
-    exit_code: int | None = None
-    steps: int | None = None
-    missed_steps: int | None = None
-    started_at: float | None = None
-    ended_at: float | None = None
+    preview_deg: the angle at equal distances in time, so that a list of results can draw them without another request.
+    """
+
+    state: Text
+    reason: Text = ""
+    detail: Text = ""
+    exit_code: Count | None = None
+    steps: Count | None = None
+    missed_steps: Count | None = None
+    started_at: Moment | None = None
+    ended_at: Moment | None = None
+    preview_deg: Annotated[tuple[Count, ...], Meta(max_length=200)] = ()
 
 
 class Placed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -67,14 +78,15 @@ class Placed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Spec(Placed, frozen=True, tag="spec"):
-    """Slot 0: the job. limit_s: how long its program may run, s."""
+    """Slot 0: the job. limit_s: how long its program may run, s; live_s: how often its holder tells how it is; 0: never."""
 
     archive: Archive
-    name: str = ""
-    submitter: str = ""
+    name: Text = ""
+    submitter: Text = ""
     needs: Needs = Needs()
     priority: int = 0
     limit_s: float = 120.0
+    live_s: Annotated[float, Meta(ge=0.0, le=3600.0)] = 0.0
 
 
 class Claim(Placed, frozen=True, tag="claim"):
@@ -110,7 +122,7 @@ class Fail(Placed, frozen=True, tag="fail"):
     """The holder gives the job back. again: false when no attempts are left, which ends the job."""
 
     token: int
-    detail: str = ""
+    detail: Text = ""
     again: bool = True
 
 

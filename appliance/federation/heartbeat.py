@@ -7,6 +7,7 @@ machines use one identity.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -50,7 +51,8 @@ class Heart:
         self._station = station
         self._boot, self._seq, self._etag, self._known = station.nonce(), 0, "", False
         self.due_s = float("-inf")
-        self.about: dict[str, Any] = {}
+        #: Asked before each heartbeat: what others may know of this appliance.
+        self.about: Callable[[], dict[str, Any]] = dict
 
     def beat(self) -> Talk[bool]:
         """One heartbeat; False if it can't be known to have arrived."""
@@ -60,7 +62,7 @@ class Heart:
         held = station.desk.held()
         self._seq += 1
         holding = {held.job: held.token} if held is not None else {}
-        content = Heartbeat(station.roster.fleet, station.me, self._boot, self._seq, holding, self.about)
+        content = Heartbeat(station.roster.fleet, station.me, self._boot, self._seq, holding, self.about())
         sent_s = station.now_s
         key, sealed = station.keys.heartbeat(station.me), station.identity.seal(content)
         reply = yield from station.ask(Put(key, sealed, create=not self._etag, if_etag=self._etag))

@@ -79,6 +79,19 @@ class Keys:
         """Its heartbeat."""
         return f"{self.appliance(who)}hb"
 
+    def request(self, who: str) -> str:
+        """Its wish to become a member: its public key."""
+        return f"{self.appliance(who)}join"
+
+    def live(self, who: str) -> str:
+        """How the job is that it runs, for a submitter who looks."""
+        return f"{self.appliance(who)}live"
+
+    @property
+    def members(self) -> str:
+        """Prefix of all appliances' folders."""
+        return f"{self.root}pi/"
+
     def robot(self, who: str, sha256: str) -> str:
         """Its twin: the parameters of its robot."""
         return f"{self.appliance(who)}robot-{sha256}.yaml"

@@ -90,6 +90,11 @@ class ModelStore:
         return self._areas.setdefault("/".join(key.split("/", 3)[:3]), [])
 
     def _list(self, request: List, date_s: float) -> Reply:
+        if request.folders:
+            names = sorted({_folder(name, request.prefix) for name in self._area(request.prefix)} - {""})
+            names = [name for name in names if name > request.after]
+            rows = [Row(name, "", 0.0, 0) for name in names[: request.limit]]
+            return Reply(Status.OK, 0.0, date_s, rows=rows, truncated=len(names) > request.limit)
         area = self._area(request.prefix)
         start = bisect_right(area, max(request.after, request.prefix))
         names = area[start : start + request.limit + 1]
@@ -105,3 +110,9 @@ class ModelStore:
                 return Reply(Status.MISSING, 0.0, date_s)
             self._write(request.file, found[0])
         return Reply(Status.OK, 0.0, date_s)
+
+
+def _folder(name: str, prefix: str) -> str:
+    """The folder below `prefix` that a name is in, with its slash; '' if it is in none."""
+    inside, slash, _ = name.removeprefix(prefix).partition("/")
+    return f"{prefix}{inside}{slash}" if name.startswith(prefix) and slash else ""

@@ -45,14 +45,16 @@ class Put(msgspec.Struct, frozen=True):
     body: bytes
     create: bool = False
     if_etag: str = ""
+    content_type: str = ""
 
 
 class List(msgspec.Struct, frozen=True):
-    """One page of names after `after`, in order."""
+    """One page of names after `after`, in order; with `folders`, each row is what stands before the next slash, with it."""
 
     prefix: str
     after: str = ""
     limit: int = 1000
+    folders: bool = False
 
 
 class Send(msgspec.Struct, frozen=True):

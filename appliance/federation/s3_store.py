@@ -113,17 +113,25 @@ class S3Store:
         condition = {"IfNoneMatch": "*"} if request.create else {}
         if request.if_etag:
             condition["IfMatch"] = f'"{request.if_etag}"'
+        if request.content_type:
+            condition["ContentType"] = request.content_type
         done = self._client.put_object(Bucket=self._bucket, Key=request.key, Body=request.body, **condition)
         return Reply(Status.OK, 0.0, _date_s(done), etag=done["ETag"].strip('"'))
 
     def _list(self, request: List) -> Reply:
+        parted = {"Delimiter": "/"} if request.folders else {}
         found = self._client.list_objects_v2(
-            Bucket=self._bucket, Prefix=request.prefix, StartAfter=request.after, MaxKeys=request.limit
+            Bucket=self._bucket, Prefix=request.prefix, StartAfter=request.after, MaxKeys=request.limit, **parted
         )
-        rows = [
-            Row(item["Key"], item["ETag"].strip('"'), item["LastModified"].timestamp(), item["Size"])
-            for item in found.get("Contents", ())
-        ]
+        folders = [Row(item["Prefix"], "", 0.0, 0) for item in found.get("CommonPrefixes", ())]
+        rows = (
+            folders
+            if request.folders
+            else [
+                Row(item["Key"], item["ETag"].strip('"'), item["LastModified"].timestamp(), item["Size"])
+                for item in found.get("Contents", ())
+            ]
+        )
         return Reply(Status.OK, 0.0, _date_s(found), rows=rows, truncated=bool(found.get("IsTruncated")))
 
     # --- files --------------------------------------------------------------------------------------------------

@@ -95,15 +95,15 @@ class Identity:
     """A member that can sign: its key and its certificate as the operator gave it."""
 
     def __init__(self, signer: Signer, certificate: bytes, who: str) -> None:
-        self._signer, self._certificate, self.who = signer, certificate, who
+        self._signer, self.certificate, self.who = signer, certificate, who
 
     def seal(self, content: msgspec.Struct, *, odd: bool | None = None) -> bytes:
         """An object to put. `odd` chooses whether it has an odd number of bytes, which a listing shows."""
         raw = msgspec.json.encode(content)
         signature = self._signer.sign(CONTENT + raw)
-        sealed = msgspec.json.encode(_Envelope(msgspec.Raw(raw), signature, self._certificate))
+        sealed = msgspec.json.encode(_Envelope(msgspec.Raw(raw), signature, self.certificate))
         if odd is not None and bool(len(sealed) % 2) is not odd:
-            sealed = msgspec.json.encode(_Envelope(msgspec.Raw(raw), signature, self._certificate, "x"))
+            sealed = msgspec.json.encode(_Envelope(msgspec.Raw(raw), signature, self.certificate, "x"))
         return sealed
 
 
@@ -132,6 +132,10 @@ class Roster:
         if at_s is not None:
             self._in_time(certificate, at_s)
         return raw, certificate
+
+    def certificate(self, given: bytes) -> Certificate:
+        """A certificate by itself. Raises Untrusted."""
+        return self._certificate(given)
 
     def _in_time(self, certificate: Certificate, at_s: float) -> None:
         if at_s > certificate.expires_s:

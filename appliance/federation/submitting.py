@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from appliance.federation import claiming, joblog, listing
+from appliance.federation import claiming, joblog, listing, live
 from appliance.federation.desk import Submission
-from appliance.federation.entries import Done
+from appliance.federation.entries import Cancel, Done
 from appliance.federation.joblog import JobLog, Phase, Slot
 from appliance.federation.listing import Seen
 from appliance.federation.requests import Fetch, List, Send, Status, Talk
@@ -50,6 +51,23 @@ def submit(station: Station, submission: Submission) -> Talk[bool]:
     return True
 
 
+def cancel(station: Station, own: Submission) -> Talk[bool]:
+    """End a job that its submitter doesn't want any more; False if that has to be tried again."""
+    slots = yield from station.whole_log(own.job)
+    if not slots:
+        return False
+    log = joblog.read(station.roster, own.job, slots)
+    if log.phase in {Phase.OPEN, Phase.HELD}:
+        entry = Cancel(
+            fleet=station.roster.fleet, job=own.job, slot=log.next_slot, prev=log.tip, by=station.me,
+            nonce=station.nonce(),
+        )  # fmt: skip
+        sealed = station.identity.seal(entry, odd=False)
+        if (yield from station.create(station.keys.slot(own.job, log.next_slot), sealed)) is not Made.MADE:
+            return False
+    return True
+
+
 class Watch:
     """Looks after this member's own jobs. One page of names for all of them; only what has ended is read."""
 
@@ -58,12 +76,26 @@ class Watch:
         self._slowness = 1.0
         self._seen: dict[str, tuple[int, Phase]] = {}
         self._from = ""
+        self._unwanted: frozenset[str] = frozenset()
         self.due_s = float("inf")
+
+    def heed(self) -> None:
+        """Somebody may have cancelled a job: then look at once."""
+        unwanted = self._station.desk.unwanted()
+        if unwanted - self._unwanted:
+            self.due_s = self._station.now_s
+        self._unwanted = unwanted
 
     def expect(self) -> None:
         """A job was sent: look in a while."""
         self._slowness = 1.0
-        self.due_s = min(self.due_s, self._station.now_s + stretched(self._station.timing.watch_s, self._station.rng))
+        pace_s = stretched(self._pace_s(self._station.desk.waiting()), self._station.rng)
+        self.due_s = min(self.due_s, self._station.now_s + pace_s)
+
+    def _pace_s(self, waiting: Iterable[Submission]) -> float:
+        """How long to the next look: as short as somebody wants who looks on."""
+        live = [own.spec.live_s for own in waiting if own.spec.live_s > 0.0]
+        return min([self._station.timing.watch_s * self._slowness, *live])
 
     def look(self) -> Talk[None]:
         """One look at the oldest own jobs that are out; the next ones go on behind a full page."""
@@ -88,7 +120,7 @@ class Watch:
         more = bool(last) and any(job > last for job in waiting)
         self._from = last if more else ""
         self._slowness = 1.0 if progress else min(self._slowness * 1.5, _SLOWEST)
-        pace_s = station.timing.retry_s if more else station.timing.watch_s * self._slowness
+        pace_s = station.timing.retry_s if more else self._pace_s(waiting.values())
         self.due_s = station.now_s + stretched(pace_s, station.rng)
 
     def _attend(self, own: Submission, seen: Seen, date_s: float) -> Talk[bool]:
@@ -99,7 +131,10 @@ class Watch:
         self._seen[own.job] = (seen.top, seen.phase)
         if seen.phase is Phase.OPEN and date_s - seen.changed_s > _PATIENCE * station.timing.bell_s:
             station.hint(own.job)
-        if seen.phase is Phase.ENDED or late or (seen.phase is Phase.OPEN and changed):
+        if own.job in self._unwanted and seen.phase is not Phase.ENDED:
+            return (yield from cancel(station, own))
+        lively = own.spec.live_s > 0.0 and seen.phase is Phase.HELD
+        if seen.phase is Phase.ENDED or late or lively or (seen.phase is Phase.OPEN and changed):
             yield from self._read(own, seen, late=late)
         elif changed:
             station.desk.saw(own.job, seen.phase, "")
@@ -124,6 +159,8 @@ class Watch:
             yield from self._settle(own, log)
         else:
             station.desk.saw(own.job, log.phase, log.holder)
+            if log.phase is Phase.HELD and own.spec.live_s > 0.0:
+                yield from live.listen(station, own.job, log.holder, log.token)
 
     def _settle(self, own: Submission, log: JobLog) -> Talk[None]:
         """Bring the end home."""

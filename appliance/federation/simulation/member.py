@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from appliance.federation.agent import Agent
-from appliance.federation.desk import Finished, Held, Submission
+from appliance.federation.desk import Finished, Held, Progress, Submission
 from appliance.federation.entries import INLINE_BYTES, Archive, File, Outcome, Spec
 from appliance.federation.joblog import JobLog, Phase
 from appliance.federation.keys import Keys
@@ -98,6 +98,14 @@ class SimulatedDesk:
         file = File("bundle.zip", digest, RESULT_BYTES)
         return Finished(Outcome("succeeded", exit_code=0, steps=1000), files=((file, digest),))
 
+    def live_s(self) -> float:
+        """How often its submitter wants to hear of the held job while it is here; 0: never."""
+        return 0.0
+
+    def progress(self) -> Progress | None:
+        """How the held job is; None before it is here."""
+        return None
+
     def unsent(self) -> Submission | None:
         """A submission that the fleet doesn't have yet."""
         return self.unsent_jobs[0] if self.unsent_jobs else None
@@ -115,8 +123,15 @@ class SimulatedDesk:
         """Submissions that the fleet has and whose result isn't here, by name."""
         return list(self.out.values())
 
+    def unwanted(self) -> frozenset[str]:
+        """Those of `waiting` that their submitters have cancelled."""
+        return frozenset()
+
     def saw(self, job: str, phase: Phase, holder: str) -> None:
         """What a look at the fleet showed of a waiting job."""
+
+    def show(self, job: str, holder: str, progress: Progress) -> None:
+        """How a waiting job is where it runs, by its holder's word."""
 
     def deliver(self, log: JobLog, files: dict[str, str]) -> None:
         """The end of a waiting job; `files` are local paths by name. The same end may come twice."""
