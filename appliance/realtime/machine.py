@@ -1,4 +1,4 @@
-"""Which real-time means does this machine grant? Core, priority, locked memory, no garbage collection, no sleep states.
+"""Which real-time means does this machine grant? Core, priority, locked memory, clock rate, no garbage collection.
 
 Each is asked for; none is needed. `prepare()` says in one line what was granted and what was not.
 """
@@ -6,16 +6,21 @@ Each is asked for; none is needed. `prepare()` says in one line what was granted
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from appliance.realtime.cores import isolated
+
 _MCL_CURRENT: Final = 1
 _MCL_FUTURE: Final = 2
 _PR_SET_TIMERSLACK: Final = 29
 _LATENCY_DEVICE: Final = Path("/dev/cpu_dma_latency")
+_GOVERNOR: Final = "/sys/devices/system/cpu/cpu{core}/cpufreq/scaling_governor"
+_PREEMPT_RT: Final = Path("/sys/kernel/realtime")
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -27,6 +32,9 @@ def prepare(core: int, priority: int) -> str:
         "locked memory": _lock_memory,
         "exact timers": lambda: _call(_LIBC.prctl, _PR_SET_TIMERSLACK, 1),
         "no sleep states": _stay_awake,
+        "full clock rate": lambda: _run_fast(Path(_GOVERNOR.format(core=core))),
+        "isolated core": lambda: _demand(core in isolated(), f"boot with isolcpus={core}"),
+        "PREEMPT_RT kernel": lambda: _demand(_PREEMPT_RT.exists(), "another kernel"),
     }
     granted, refused = [], []
     for name, ask in means.items():
@@ -54,6 +62,17 @@ def _stay_awake() -> None:
     """Keep the processors out of deep sleep: the request holds as long as the file is open, so it stays open."""
     descriptor = os.open(_LATENCY_DEVICE, os.O_WRONLY | os.O_CLOEXEC)
     os.write(descriptor, bytes(4))
+
+
+def _run_fast(governor: Path) -> None:
+    """No slow start after idling. A machine without the file has no rates to choose from."""
+    if governor.exists() and governor.read_text().strip() != "performance":
+        governor.write_text("performance")
+
+
+def _demand(is_there: bool, how: str) -> None:
+    if not is_there:
+        raise OSError(errno.EOPNOTSUPP, how)
 
 
 def _call(function: Callable[..., int], *arguments: int) -> None:
