@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -37,19 +38,44 @@ def submit(
     source: Annotated[str, typer.Argument(help="A folder, a zip or tar file, or a git URL (https://...)")],
     ref: Annotated[str, typer.Option(help="Branch, tag or commit of a git repository")] = "",
     name: Annotated[str, typer.Option(help="What to call the job")] = "",
+    image: Annotated[str, typer.Option(help="Job image (see [bold]raas images[/]); default: the usual one")] = "",
+    preflight: Annotated[bool, typer.Option("--preflight", help="Try it on the simulation first")] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show the log until the job has ended")] = False,
+    fleet: Annotated[bool, typer.Option("--fleet", help="On whichever robot of the fleet is idle")] = False,
 ) -> None:
     """Queue a repository that has [bold]run.py[/] at its root."""
     shared: Context = context.obj
     with reported():
-        queued = shared.client.submit_git(source, ref, name) if reach.is_git(source) else _upload(shared, source, name)
-        if not follow:
-            shared.show(queued, view.done(f"queued {queued.id}  {queued.sentence}"))
-            return
-        ended = _follow(shared, queued)
-        shared.show(ended, view.job_card(ended))
-        if ended.state != State.SUCCEEDED:
-            raise typer.Exit(Exit.JOB_FAILED)
+        if fleet:
+            queued = to_fleet(shared, source, name, {"live": "1"} if follow else {})
+        elif reach.is_git(source):
+            queued = shared.client.submit_git(source, ref, name, image, preflight)
+        else:
+            queued = _upload(shared, source, name, image, preflight)
+        show_queued(shared, queued, follow=follow)
+
+
+def to_fleet(shared: Context, source: str, name: str, wish: dict[str, str]) -> JobView:
+    """Queue a folder or archive for the fleet; wish: further fields of the form. Raises RaasError."""
+    if reach.is_git(source):
+        raise BadSource("The fleet takes folders and archives, so that every robot runs the same bytes. "
+                        "Clone the repository and submit its folder.")  # fmt: skip
+
+    def send(archive: Path, called: str, progress: Callable[[int, int], None]) -> JobView:
+        return shared.client.submit_to_fleet(archive, {"name": called, **wish}, progress)
+
+    return _send(shared, source, name, send)
+
+
+def show_queued(shared: Context, queued: JobView, *, follow: bool) -> None:
+    """Say that a job was queued, or show it until it has ended."""
+    if not follow:
+        shared.show(queued, view.done(f"queued {queued.id}  {queued.sentence}"))
+        return
+    ended = _follow(shared, queued)
+    shared.show(ended, view.job_card(ended))
+    if ended.state != State.SUCCEEDED:
+        raise typer.Exit(Exit.JOB_FAILED)
 
 
 def jobs(
@@ -117,7 +143,16 @@ def results(
         shared.show({"path": str(target)}, view.done(str(target)))
 
 
-def _upload(shared: Context, source: str, name: str) -> JobView:
+def _upload(shared: Context, source: str, name: str, image: str, preflight: bool) -> JobView:
+    def send(archive: Path, called: str, progress: Callable[[int, int], None]) -> JobView:
+        return shared.client.submit_archive(archive, called, progress, image, preflight)
+
+    return _send(shared, source, name, send)
+
+
+def _send(
+    shared: Context, source: str, name: str, send: Callable[[Path, str, Callable[[int, int], None]], JobView]
+) -> JobView:
     path = Path(source)
     if not path.exists():
         raise BadSource(f"There is no {source}. Give a folder, a zip or tar file, or a git URL.")
@@ -126,7 +161,7 @@ def _upload(shared: Context, source: str, name: str) -> JobView:
     archive = packed(path) if path.is_dir() else path
     try:
         with shared.bar("uploading") as (progress, task):
-            return shared.client.submit_archive(
+            return send(
                 archive, name or path.resolve().name, lambda n, of: progress.update(task, completed=n, total=of)
             )
     finally:

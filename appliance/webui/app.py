@@ -17,6 +17,7 @@ from appliance.webui.board import Board
 from appliance.webui.doorkeeper import Doorkeeper
 from appliance.webui.errors_shown import ErrorsShown
 from appliance.webui.event_routes import EventRoutes
+from appliance.webui.fleet_routes import FleetRoutes
 from appliance.webui.gatekeeper import Gatekeeper, is_loopback
 from appliance.webui.health import Doctor
 from appliance.webui.hub import Hub
@@ -59,14 +60,17 @@ def build(config: Config, paths: Paths) -> Application:
         return Lens(paths, config.job.limit_s, time.time())
 
     files = StaticFiles()
-    templates = Templates(TEMPLATES, static=files.prefix, name=config.name, has_login=not _is_at_home(config))
+    templates = Templates(TEMPLATES, static=files.prefix, name=config.name, has_login=not _is_at_home(config),
+                          has_fleet=bool(config.federation.bucket))  # fmt: skip
     images = JobImages(paths, disk, config.job.image)
     counter = Counter(config, store, inbox, images, time.time)
     robot = RobotRoutes(config, board, Doctor(config, paths, board, store, time.time))
     site = Site(ErrorsShown(templates, board.robot))
     files.install(site)
     robot.install(site)
-    JobRoutes(store, counter, disk, lens).install(site)
+    job_routes = JobRoutes(store, counter, disk, lens)
+    job_routes.install(site)
+    FleetRoutes(config, templates, board, store, inbox, job_routes).install(site)
     QueueRoutes(store, lens, images).install(site)
     EventRoutes(hub, board, store, lens).install(site)
     Pages(config, paths, templates, board, store, counter, disk, robot, lens, images).install(site)

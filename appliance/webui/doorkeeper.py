@@ -23,7 +23,7 @@ from appliance.webui.web import JSON, Environ, Refusal, StartResponse, WsgiApp, 
 SESSION_COOKIE: Final = "raas_session"
 STOPPING: Final = frozenset({"/stop", "/api/robot/stop"})
 ENTRANCES: Final = frozenset({"/login", "/logout", "/claim"})
-SUBMITTING: Final = frozenset({"/submit", "/api/jobs"})
+SUBMITTING: Final = frozenset({"/submit", "/api/jobs", "/fleet/jobs", "/api/fleet/jobs"})
 #: Reading that isn't for everybody.
 PRIVATE: Final = ("/api/tokens",)
 #: What is shown of an appliance that nobody has claimed.
