@@ -19,6 +19,10 @@ class EngineError(RaasError):
     """Docker Engine can't be reached or refused something."""
 
 
+class EngineRefusal(EngineError):
+    """Docker Engine answered, and refused something; the message has its own words."""
+
+
 class RobotError(RaasError):
     """The robot (or its guard) refused or didn't answer."""
 

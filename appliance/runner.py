@@ -33,10 +33,11 @@ from appliance.paths import Paths
 from appliance.realtime.cores import keep_off_loop_core, loop_core
 from appliance.running import attempt, cell, collecting, lease, recovery, results
 from appliance.running.attempt import NotStarted, Tools
-from appliance.running.cell import Cells, Limits, Spec
+from appliance.running.cell import Cells, Fitting, Limits, Spec
 from appliance.running.docker_cell import DockerCells
 from appliance.running.preparation import Prepare
 from appliance.running.record import Record
+from appliance.running.standby import Standby
 from appliance.running.verdict import Cause
 from appliance.running.waiting_room import Setting, WaitingRoom
 from appliance.shapes import Report
@@ -75,20 +76,33 @@ class Runner:
 
     def __init__(self, parts: Parts) -> None:
         self._parts, self._store, self._boot = parts, parts.store, fleet_lease.boot_id()
-        self._room = WaitingRoom(Setting(parts.store, parts.paths, parts.config, parts.cells, parts.prepare))
+        self._standby = Standby(parts.cells, self._spec, parts.paths, Fitting(parts.image))
+        self._room = WaitingRoom(Setting(parts.store, parts.paths, parts.config, self._standby.problem, parts.prepare))
 
     def serve(self) -> None:
         """Put right what an earlier runner left, then work until `stopping` is set."""
+        try:
+            self._serve()
+        finally:
+            self._standby.close()
+
+    def _serve(self) -> None:
         self._recover()
         while not self._parts.stopping.is_set():
             self._room.tend(robot_is_free=True)
-            self._parts.notifier.alive(time.monotonic())
+            self._look_after()
             job = self._room.next_ready()
             if job is None:
                 self._parts.stopping.wait(ROUND_S)
             else:
                 self._run(job)
         self._room.empty(_PREPARATION_PATIENCE_S)
+
+    def _look_after(self) -> None:
+        """Called many times a second, whatever goes on."""
+        now_s = time.monotonic()
+        self._parts.notifier.alive(now_s)
+        self._standby.tend(now_s)
 
     # --- one job ----------------------------------------------------------------------------------------------
 
@@ -98,8 +112,8 @@ class Runner:
             paths=self._parts.paths,
             config=self._parts.config,
             robot_file=self._parts.robot_file,
-            make_spec=self._spec,
-            make_cell=self._parts.cells.create,
+            standby=self._standby,
+            fitting=lambda job: Fitting(self._parts.image),
             objection=lambda: self._objection(job),
             watch=lambda: self._watch(job),
             started=lambda at_s: self._started(job.id, at_s),
@@ -126,7 +140,7 @@ class Runner:
 
     def _watch(self, job: Job) -> Cause | None:
         """Called all the time while a job has the robot: look after the others, and say whether it is to end."""
-        self._parts.notifier.alive(time.monotonic())
+        self._look_after()
         self._room.tend(robot_is_free=False)
         if self._parts.stopping.is_set():
             return Cause.SHUTDOWN
@@ -140,6 +154,7 @@ class Runner:
 
     def _not_started(self, job: Job, cause: NotStarted) -> None:
         now_s = time.time()
+        self._standby.wait_until_gone()
         if cause.reason is Reason.BY_USER:
             self._store.move(job.id, State.CANCELLED, now_s, cause.reason, "Cancelled before it ran.", ended_at=now_s)
             recovery.discard_never_run(job, self._parts.paths)
@@ -155,6 +170,7 @@ class Runner:
                 job.id, State.COLLECTING, time.time(), ended_at=record.ended_at, exit_code=record.exit_code
             )
         report = self._collect(job, record)
+        self._standby.wait_until_gone()
         if report is None:
             return  # stopping, with a full disk: the next runner goes on here
         if record.reason == Reason.INTERRUPTED:
@@ -198,16 +214,16 @@ class Runner:
         if reason is Reason.EMERGENCY_STOP:
             self._room.pause()
 
-    def _spec(self, job: Job, session: str) -> Spec:
+    def _spec(self, session: str, source: Path, fitting: Fitting) -> Spec:
         paths, config = self._parts.paths, self._parts.config
         cores = cell.job_cores(range(os.cpu_count() or 1), loop_core(config.realtime.cpu))
         limits = config.job
         return Spec(
             name=f"raas-{paths.tag}-{session}",
-            image=self._parts.image,
-            source=paths.source(job.id),
+            fitting=fitting,
+            source=source,
             session=paths.session(int(session, 16)),
-            labels={cell.LABEL: paths.tag, cell.LABEL_JOB: job.id, cell.LABEL_SESSION: session},
+            labels={cell.LABEL: paths.tag, cell.LABEL_SESSION: session},
             limits=Limits(config.sandbox.uid, limits.memory_mb, limits.pids, limits.cpus, limits.tmp_mb, cores),
         )
 
@@ -217,7 +233,7 @@ class Runner:
         """Left-over cells first, then the robot, then the jobs that were caught, then what nobody needs any more."""
         parts = self._parts
         try:
-            parts.cells.sweep()
+            self._standby.clear()
         except EngineError as error:
             _log.warning("%s Left-over cells are removed before the next job starts.", error)
         lease.disarm_any(parts.paths.control("runner"))

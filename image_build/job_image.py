@@ -43,7 +43,7 @@ CACHE: Final = HERE.parent / ".cache" / "job_image"
 LABEL: Final = "raas.job_image"
 # The code that decides what the base contains; a change to it makes a new base.
 BASE_SOURCES: Final = ("rootfs.py", "wheels.py")
-LAYER_SOURCES: Final = ("job.dockerfile",)
+LAYER_SOURCES: Final = ("job.dockerfile", "raas_cell.py")
 # gym_raas's files as they get into the image; the rest of its folder is build output.
 GYM_RAAS_FILES: Final = ("**/*.py", "*.yaml", "*.toml", "py.typed", "examples/**/*")
 GENERATED: Final = {"__pycache__", "build", "dist"}
@@ -162,6 +162,7 @@ def _build_image(client: docker.DockerClient, wanted: Plan, recipe: Recipe, targ
         context = folder / "context"
         with zipfile.ZipFile(wheels.wheel(sources, folder)) as archive:
             archive.extractall(context / "site-packages")  # noqa: S202 - the wheel was built from our own sources above
+        shutil.copyfile(HERE / "raas_cell.py", context / "site-packages" / "raas_cell.py")
         (context / "packages.json").write_text(contents + "\n")
         shutil.copyfile(HERE / "job.dockerfile", context / "Dockerfile")
         with _engine_errors():

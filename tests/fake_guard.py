@@ -115,7 +115,7 @@ class FakeGuard:
 
     def _arm(self, arm: Arm) -> None:
         number = int(arm.session, 16)
-        self.paths.session(number).mkdir(parents=True)
+        self.paths.session(number).mkdir(parents=True, exist_ok=True)
         write_segment(self.paths.segment(number), number, self.steps, arm.limit_s)
         self.session = Guarded(arm.session, arm.limit_s, time.monotonic())
 

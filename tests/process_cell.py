@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 
 from appliance.errors import EngineError
 from appliance.running.cell import Exit, Spec
@@ -16,18 +17,24 @@ from appliance.running.output import Capture
 class ProcessCell:
     """One run of run.py as a process group of this machine."""
 
-    def __init__(self, spec: Spec, capture: Capture) -> None:
+    def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self._capture = capture
+        self._source = os.open(spec.source, os.O_PATH)  # as a mount does, it follows a renaming
         self._process: subprocess.Popen[bytes] | None = None
         self.is_removed = False
 
-    def start(self) -> None:
+    @property
+    def has_run(self) -> bool:
+        """Whether it was started."""
+        return self._process is not None
+
+    def start(self, capture: Capture) -> None:
         """Let run.py begin; `finish` takes its output in."""
+        self._capture = capture
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the cell
         self._process = subprocess.Popen(
             [sys.executable, "-u", "run.py"],
-            cwd=self.spec.source,
+            cwd=f"/proc/{os.getpid()}/fd/{self._source}",
             stdout=self._output,
             stderr=self._output,
             start_new_session=True,
@@ -35,7 +42,8 @@ class ProcessCell:
 
     def wait(self, timeout_s: float) -> bool:
         """Whether it has ended."""
-        assert self._process is not None
+        if self._process is None:
+            return self.is_removed
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -60,6 +68,8 @@ class ProcessCell:
 
     def remove(self) -> None:
         """Kill what is left."""
+        if not self.is_removed:
+            os.close(self._source)
         self.is_removed = True
         if self._process is not None:
             self._signal(signal.SIGKILL)
@@ -86,17 +96,17 @@ class ProcessCells:
         """'' or `absent`."""
         return self.absent
 
-    def create(self, spec: Spec, capture: Capture) -> ProcessCell:
+    def create(self, spec: Spec) -> ProcessCell:
         """A new one."""
         if self.absent:
             raise EngineError(self.absent)
-        self.made.append(ProcessCell(spec, capture))
+        self.made.append(ProcessCell(spec))
         return self.made[-1]
 
-    def sweep(self) -> int:
-        """Remove all."""
+    def sweep(self, keep: Collection[str] = ()) -> int:
+        """Remove all but those of these names."""
         self.sweeps += 1
-        left = [cell for cell in self.made if not cell.is_removed]
+        left = [cell for cell in self.made if not cell.is_removed and cell.spec.name not in keep]
         for cell in left:
             cell.remove()
         return len(left)

@@ -253,7 +253,7 @@ def test_a_refused_arming_removes_the_cell_and_costs_nothing(house: House) -> No
     job_id = house.submit()
     house.until(lambda: Arm in house.guard.requests())
     house.until_state(job_id, State.QUEUED)
-    assert all(cell.is_removed for cell in house.cells.made)
+    assert nothing_is_left(house)
     house.guard.refuse.clear()
     assert house.until_final(job_id).attempt == 1
 

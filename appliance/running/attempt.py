@@ -1,4 +1,4 @@
-"""How is a prepared job run once? Settle and create the cell side by side, arm, start, watch, end, judge.
+"""How is a prepared job run once? Settle, give the waiting cell its source, arm, start, watch, end, judge.
 
 The order is the safety: nothing is armed before the cell exists, the lease runs from arming on, and whatever ends the
 attempt, the motor goes off first. What goes wrong before run.py begins costs the job nothing (`NotStarted`).
@@ -6,7 +6,6 @@ attempt, the motor goes off first. What goes wrong before run.py begins costs th
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import threading
 import time
@@ -21,18 +20,19 @@ from appliance.jobs import Reason
 from appliance.paths import Paths
 from appliance.realtime.control import Arm, Reply
 from appliance.running import lease, output, record, results
-from appliance.running.cell import Cell, Exit, Spec
+from appliance.running.cell import Cell, Exit, Fitting
 from appliance.running.lease import Session
 from appliance.running.output import Capture
 from appliance.running.record import Record
+from appliance.running.standby import Berth, Standby
 from appliance.running.verdict import Cause, Evidence, SessionEnd, judge
 from appliance.store import Job
 
 #: How often the submitter's wish and the session are looked at; the end of run.py is seen at once.
 WATCH_S: Final = 0.02
 _SETTLE_WATCH_S: Final = 0.002
-#: Causes that leave run.py time to tidy up.
-_POLITE: Final = frozenset({Cause.DEADLINE, Cause.CANCEL})
+#: How long run.py may tidy up when it is cancelled; at the time limit it is `job.grace_s`.
+CANCEL_GRACE_S: Final = 1.0
 
 
 class NotStarted(Exception):
@@ -47,7 +47,7 @@ class NotStarted(Exception):
 class Tools:
     """What an attempt works with.
 
-    make_spec: the cell's specification for a job and a session. make_cell: creates it, given the capture of its output.
+    standby: has the cell. fitting: what the job needs of it.
     objection: why the robot may not be armed for this job now, '' if it may, asked right before it would be.
     watch: called every WATCH_S; a Cause ends the attempt. started: called with the wall-clock time before run.py begins.
     """
@@ -55,8 +55,8 @@ class Tools:
     paths: Paths
     config: Config
     robot_file: Path
-    make_spec: Callable[[Job, str], Spec]
-    make_cell: Callable[[Spec, Capture], Cell]
+    standby: Standby
+    fitting: Callable[[Job], Fitting]
     objection: Callable[[], str]
     watch: Callable[[], Cause | None]
     started: Callable[[float], None]
@@ -99,9 +99,7 @@ class _Attempt:
     def __init__(self, job: Job, tools: Tools) -> None:
         self.folder = tools.paths.attempt(job.id, job.attempt)
         self._job, self._tools = job, tools
-        self._session = f"{secrets.randbits(64) or 1:016x}"
-        self._mount = tools.paths.session(int(self._session, 16))
-        self._cell: Cell | None = None
+        self._berth: Berth | None = None
         self._armed: Session | None = None
         self._settle_s = 0.0
         self._make_folders()
@@ -116,17 +114,19 @@ class _Attempt:
         shutil.copyfile(self._tools.robot_file, self.folder / results.ROBOT)
 
     def make_ready(self) -> None:
-        """The cell is created while the pendulum settles; then the robot is armed. Raises NotStarted."""
+        """The cell gets its source while the pendulum settles; then the robot is armed. Raises NotStarted."""
         control, config = self._tools.paths.control("runner"), self._tools.config
         settling = _Settling(control, config.realtime.settle_timeout_s)
         try:
-            self._cell = self._tools.make_cell(self._tools.make_spec(self._job, self._session), self._capture)
+            self._berth = berth = self._tools.standby.take(self._tools.fitting(self._job))
+            berth.move_in(self._tools.paths.source(self._job.id))
             self._settle_s = self._settled(settling).settle_s
             objection = self._tools.objection()
             if objection:
                 raise NotStarted(Reason.NO_LEASE, objection)
-            arm = Arm(self._session, self._job.id, config.job.limit_s, config.sandbox.uid)
+            arm = Arm(berth.session, self._job.id, config.job.limit_s, config.sandbox.uid)
             self._armed = Session(control, arm, config.realtime.lease_s)
+            berth.check()  # a guard that was restarted meanwhile has made another folder for the job's socket
         except EngineError as error:
             raise NotStarted(Reason.ENGINE_UNAVAILABLE, str(error)) from error
         except RobotError as error:
@@ -141,14 +141,14 @@ class _Attempt:
 
     def begin(self) -> Record:
         """Let run.py begin, and the session's clock with it. Raises NotStarted."""
-        assert self._cell is not None
+        assert self._berth is not None
         begun = Record(
-            session=self._session, attempt=self._job.attempt, settle_s=self._settle_s, started_at=time.time()
+            session=self._berth.session, attempt=self._job.attempt, settle_s=self._settle_s, started_at=time.time()
         )
         record.save(self._tools.paths, self._job.id, begun, sync=False)
         self._tools.started(begun.started_at or 0.0)
         try:
-            self._cell.start()
+            self._berth.cell.start(self._capture)
         except EngineError as error:
             raise NotStarted(Reason.ENGINE_UNAVAILABLE, str(error)) from error
         return begun
@@ -168,10 +168,10 @@ class _Attempt:
         return _End(cause, self._exit(cause), session, at_s)
 
     def _watch(self, deadline_s: float) -> Cause:
-        assert self._cell is not None
+        assert self._berth is not None
         assert self._armed is not None
         try:
-            while not self._cell.wait(WATCH_S):
+            while not self._berth.cell.wait(WATCH_S):
                 if self._armed.over.is_set():
                     return Cause.SESSION
                 if time.monotonic() >= deadline_s:
@@ -185,22 +185,27 @@ class _Attempt:
 
     def _exit(self, cause: Cause) -> Exit | None:
         """End run.py if it hasn't ended, and say how it did; None if the engine doesn't."""
-        assert self._cell is not None
+        assert self._berth is not None
+        cell, grace_s = self._berth.cell, self._tools.config.job.grace_s
+        polite_s = {Cause.DEADLINE: grace_s, Cause.CANCEL: min(grace_s, CANCEL_GRACE_S)}.get(cause, 0.0)
         try:
-            if cause in _POLITE:
-                self._cell.terminate()
-                self._wait_politely(time.monotonic() + self._tools.config.job.grace_s)
+            if polite_s:
+                cell.terminate()
+                self._wait_politely(cell, time.monotonic() + polite_s)
             if cause is not Cause.EXITED:
-                self._cell.kill()
-            return self._cell.finish()
+                cell.kill()
+            return cell.finish()
         except EngineError:
             return None
 
-    def _wait_politely(self, until_s: float) -> None:
-        assert self._cell is not None
-        while not self._cell.wait(WATCH_S) and time.monotonic() < until_s:
-            if self._tools.watch() is Cause.SHUTDOWN:
+    def _wait_politely(self, cell: Cell, until_s: float) -> None:
+        """Until it has ended or the time is up; a wish to stop it sooner counts."""
+        while not cell.wait(WATCH_S) and time.monotonic() < until_s:
+            wish = self._tools.watch()
+            if wish is Cause.SHUTDOWN:
                 return
+            if wish is Cause.CANCEL:
+                until_s = min(until_s, time.monotonic() + CANCEL_GRACE_S)
 
     def judged(self, begun: Record, end: _End) -> Record:
         """The record with everything that is known at the end."""
@@ -227,13 +232,9 @@ class _Attempt:
         """Motor off, cell gone, folder of the session gone. Never raises: what an absent engine keeps is swept later."""
         if self._armed is not None:
             self._armed.end()
-        if self._cell is not None:
-            try:
-                self._cell.remove()
-            except EngineError:
-                pass  # swept before the next attempt arms anything
+        if self._berth is not None:
+            self._tools.standby.put_away(self._berth)
         self._capture.close()
-        shutil.rmtree(self._mount, ignore_errors=True)
 
 
 class _Settling:

@@ -1,12 +1,15 @@
 """What may a job's container do? Its specification as plain data, and what any kind of cell must be able to do.
 
-A cell has no network, a read-only root, no capabilities, its own user, and limited memory, processes, CPU time,
-files and shared memory; it stays off the motor loop's core. `docker_cell` makes one of Docker Engine's containers.
+A cell has no network, a read-only root, no capabilities, few system calls, its own user, and limited memory,
+processes, CPU time, files and shared memory; it stays off the motor loop's core. It is up before its job comes: its
+Python has started, imported what most programs import, and waits for the word (image_build/raas_cell.py). `docker_cell`
+makes one of Docker Engine's containers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -19,8 +22,18 @@ WORK_DIR: Final = "/job"
 COMMAND: Final = ("sh", "-c", "exec python3 run.py 2>&1")
 #: Labels of every container; the first one's value is the appliance's tag.
 LABEL: Final = "raas"
-LABEL_JOB: Final = "raas.job"
 LABEL_SESSION: Final = "raas.session"
+#: Where packages of the job's own are mounted.
+LAYER_DIR: Final = "/layer/site"
+#: Says to a Python that it is to wait: WARM with the usual packages imported, COLD with nothing.
+WAIT_VARIABLE: Final = "RAAS_CELL"
+WARM: Final = "warm"
+COLD: Final = "cold"
+#: The word, on standard input.
+WORD: Final = b"\n"
+#: Which system calls there are in a cell.
+SECCOMP_FILE: Final = Path(__file__).with_name("seccomp.json")
+_SECCOMP: Final = json.dumps(json.loads(SECCOMP_FILE.read_text()))  # Docker's API wants the profile itself
 
 _SHM_BYTES: Final = 16 << 20
 _TMP_FILES: Final = 16_384
@@ -31,7 +44,7 @@ _CPU_SHARES: Final = 512  # half of what other processes get
 
 @dataclass(frozen=True)
 class Limits:
-    """What a job may take. cores: the CPUs it may run on. cpus: CPU seconds per second. seccomp: a profile's JSON."""
+    """What a job may take. cores: the CPUs it may run on. cpus: CPU seconds per second."""
 
     uid: int
     memory_mb: int
@@ -39,18 +52,25 @@ class Limits:
     cpus: float
     tmp_mb: int
     cores: tuple[int, ...]
-    seccomp: str = ""
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What of a cell depends on the job before it comes. layer: a folder of packages that the image lacks."""
+
+    image: str
+    layer: Path | None = None
 
 
 @dataclass(frozen=True)
 class Spec:
     """One job's cell: its name, what is mounted into it, and its limits.
 
-    source: the repository, `run.py` at its root. session: the folder in which the job's socket appears.
+    source: the folder that gets the repository, `run.py` at its root. session: the one in which the job's socket appears.
     """
 
     name: str
-    image: str
+    fitting: Fitting
     source: Path
     session: Path
     labels: dict[str, str]
@@ -59,20 +79,24 @@ class Spec:
 
 @dataclass(frozen=True)
 class Exit:
-    """How run.py ended. code: as a shell counts it, 128 + n for signal n; None if nobody knows."""
+    """How run.py ended. code: as a shell counts it, 128 + n for signal n; None if nobody knows.
+
+    signalled: the engine sent it a signal that nobody here asked for, as it does when it is stopped.
+    """
 
     code: int | None
     out_of_memory: bool
+    signalled: bool = False
 
 
 class Cell(Protocol):
-    """A place for one run of run.py, made ready before. Every method may raise EngineError."""
+    """A place for one run of run.py, up and waiting. Every method may raise EngineError."""
 
-    def start(self) -> None:
-        """Let run.py begin; returns when its first process exists."""
+    def start(self, capture: Capture) -> None:
+        """Let run.py begin, its output going to `capture`."""
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether run.py has ended within the time."""
+        """Whether it has ended within the time, run.py or what waits for the word."""
 
     def terminate(self) -> None:
         """Ask it to end (SIGTERM); silent if it has."""
@@ -93,11 +117,11 @@ class Cells(Protocol):
     def problem(self) -> str:
         """Why no cell can be made now, as a sentence; '' if one can."""
 
-    def create(self, spec: Spec, capture: Capture) -> Cell:
-        """A cell that is ready to start, its output going to `capture`. Raises EngineError."""
+    def create(self, spec: Spec) -> Cell:
+        """A cell that is up and waits for the word. Raises EngineError; nothing is left behind then."""
 
-    def sweep(self) -> int:
-        """Remove all cells of this appliance; returns how many there were. Raises EngineError."""
+    def sweep(self, keep: Collection[str] = ()) -> int:
+        """Remove all cells of this appliance but those of these names; returns how many. Raises EngineError."""
 
 
 def job_cores(available: Iterable[int], loop_core: int) -> tuple[int, ...]:
@@ -110,15 +134,12 @@ def host_config(spec: Spec) -> dict[str, Any]:
     """The arguments of Docker's host configuration, in the words of the `docker` library."""
     limits = spec.limits
     memory = limits.memory_mb << 20
-    security = ["no-new-privileges:true"]
-    if limits.seccomp:
-        security.append(f"seccomp={limits.seccomp}")
     return {
         "network_mode": "none",
         "read_only": True,
         "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={limits.tmp_mb}m,nr_inodes={_TMP_FILES},mode=1777"},  # noqa: S108
         "cap_drop": ["ALL"],
-        "security_opt": security,
+        "security_opt": ["no-new-privileges:true", f"seccomp={_SECCOMP}"],
         "pids_limit": limits.pids,
         "mem_limit": memory,
         "memswap_limit": memory,  # the sum of both: no swap
@@ -148,10 +169,17 @@ def ulimits(spec: Spec) -> dict[str, int]:
 
 
 def mounts(spec: Spec) -> dict[str, Path]:
-    """What of the host is seen inside, read-only, and is there already: path inside -> path outside."""
-    return {WORK_DIR: spec.source}
+    """What of the host is seen inside, read-only: path inside -> path outside."""
+    found = {WORK_DIR: spec.source, JOB_SOCKET_DIR: spec.session}
+    return found if spec.fitting.layer is None else {**found, LAYER_DIR: spec.fitting.layer}
 
 
-def late_mounts(spec: Spec) -> dict[str, Path]:
-    """As `mounts`, but the folder outside needs to be there only when the cell starts: the guard makes it on arming."""
-    return {JOB_SOCKET_DIR: spec.session}
+def environment(spec: Spec) -> dict[str, str]:
+    """What is added to the image's environment. The variable that makes Python wait is gone before run.py begins.
+
+    Packages of the job's own may be other versions of those that are imported ahead, so nothing is then.
+    """
+    common = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp"}  # noqa: S108
+    if spec.fitting.layer is None:
+        return {**common, WAIT_VARIABLE: WARM}
+    return {**common, WAIT_VARIABLE: COLD, "PYTHONPATH": LAYER_DIR}

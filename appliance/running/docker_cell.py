@@ -1,4 +1,4 @@
-"""How is a cell made of a Docker container? Created, attached, started, signalled, judged and removed.
+"""How is a cell made of a Docker container? Created, attached, started, given the word, judged and removed.
 
 Whatever the engine or the connection to it raises becomes an EngineError that says what to do.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +21,7 @@ import requests.exceptions
 from docker.types import LogConfig, Mount, Ulimit
 
 from appliance import engine
-from appliance.errors import EngineError
+from appliance.errors import EngineError, EngineRefusal
 from appliance.running import cell
 from appliance.running.attach import Reader
 from appliance.running.cell import Cell, Exit, Spec
@@ -27,44 +29,51 @@ from appliance.running.output import Capture
 
 _DRAIN_S: Final = 5.0
 _EXIT_CODE_S: Final = 10
+#: Exit code of a program that SIGTERM ended, or that likes the number.
+_TERMINATED: Final = 128 + signal.SIGTERM
 _ABSENT: Final = "Docker Engine doesn't answer; is it running? `systemctl status docker` tells."
 
 
 class DockerCell:
-    """One container, created but not started. `remove()` it in any case."""
+    """One container, up and waiting. `remove()` it in any case; the connection `client` ends with it."""
 
-    def __init__(self, client: docker.DockerClient, spec: Spec, capture: Capture) -> None:
-        """Create the container and attach to it. Raises EngineError; nothing is left behind then."""
-        self._api = client.api
+    def __init__(self, client: docker.DockerClient, spec: Spec) -> None:
+        """Create the container, attach to it and start it. Raises EngineError; nothing is left behind then."""
+        self._client, self._api = client, client.api
+        self._stream: socket.socket | None = None
         self._reader: Reader | None = None
-        self._process: int | None = None  # a pidfd of the first process, -1 if none is to be had
-        with engine_errors(f"the job's cell ({spec.image})"):
+        self._process = -1  # a pidfd of the first process; -1 if none is to be had
+        with engine_errors(f"a job's cell ({spec.fitting.image})"):
             self._id: str = self._api.create_container(**_arguments(self._api, spec))["Id"]
         try:
-            with engine_errors("the job's output"):
-                self._reader = Reader(self._attach(), capture)
+            with engine_errors("the start of a job's cell"):
+                self._stream = self._attach()
+                self._api.start(self._id)
+                self._process = self._open_process()
         except EngineError:
             self.remove()
             raise
 
-    def start(self) -> None:
-        """Let run.py begin."""
+    def start(self, capture: Capture) -> None:
+        """Give the word: run.py begins. Nothing reaches its standard input after that."""
+        assert self._stream is not None
+        stream, self._stream = self._stream, None
+        self._started_s = time.time()
+        self._reader = Reader(stream, capture)
         with engine_errors("the job's start"):
-            self._api.start(self._id)
+            stream.sendall(cell.WORD)
+            stream.shutdown(socket.SHUT_WR)
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether run.py has ended within the time.
+        """Whether it has ended within the time.
 
         The first process's pidfd tells 2 ms after its end, the end of the output stream 40 ms after, and the engine 50.
         """
-        assert self._reader is not None
-        if self._process is None:
-            self._process = self._open_process()
         if self._process < 0:
-            return self._reader.ended.wait(timeout_s)
+            return self._reader.ended.wait(timeout_s) if self._reader else not self._is_running()
         poll = select.poll()
         poll.register(self._process, select.POLLIN)
-        return bool(poll.poll(timeout_s * 1000.0)) or self._reader.ended.is_set()
+        return bool(poll.poll(timeout_s * 1000.0)) or (self._reader is not None and self._reader.ended.is_set())
 
     def terminate(self) -> None:
         """SIGTERM to the init, which hands it on to all of the job's first process group."""
@@ -79,22 +88,28 @@ class DockerCell:
         if self._reader is not None:
             self._reader.finish(_DRAIN_S)
         with engine_errors("the job's end"):
-            code = self._api.wait(self._id, timeout=_EXIT_CODE_S)["StatusCode"]
+            code = int(self._api.wait(self._id, timeout=_EXIT_CODE_S)["StatusCode"])
             state = self._api.inspect_container(self._id)["State"]
-        return Exit(int(code), bool(state["OOMKilled"]))
+            signalled = code == _TERMINATED and self._was_signalled()
+        return Exit(code, bool(state["OOMKilled"]), signalled)
 
     def remove(self) -> None:
         """Kill it if need be and remove it with everything that it wrote."""
         if self._reader is not None:
             self._reader.close()
-        if self._process is not None and self._process >= 0:
+        if self._stream is not None:
+            self._stream.close()
+        if self._process >= 0:
             os.close(self._process)
         self._process = -1
-        with engine_errors("the removal of a job's cell"), contextlib.suppress(docker.errors.NotFound):
-            self._api.remove_container(self._id, force=True, v=True)
+        try:
+            with engine_errors("the removal of a job's cell"), contextlib.suppress(docker.errors.NotFound):
+                self._api.remove_container(self._id, force=True, v=True)
+        finally:
+            self._client.close()
 
     def _attach(self) -> socket.socket:
-        parameters = {"stdout": 1, "stderr": 1, "stream": 1, "stdin": 0, "logs": 0}
+        parameters = {"stdout": 1, "stderr": 1, "stream": 1, "stdin": 1, "logs": 0}
         stream = self._api.attach_socket(self._id, params=parameters)
         # The library hands out a file-like wrapper; its socket is ours to close. Nothing has been read ahead, as the
         # container hasn't started.
@@ -120,6 +135,15 @@ class DockerCell:
             os.close(process)
             return -1
         return process
+
+    def _is_running(self) -> bool:
+        with engine_errors("the job's process"):
+            return bool(self._api.inspect_container(self._id)["State"]["Running"])
+
+    def _was_signalled(self) -> bool:
+        """Whether the engine has sent it a signal; `terminate` and `kill` are such signals too."""
+        filters = {"container": self._id, "event": "kill"}
+        return any(self._api.events(since=int(self._started_s), until=int(time.time()) + 1, filters=filters))
 
     def _signal(self, name: str) -> None:
         with engine_errors("a signal to the job"):
@@ -148,19 +172,19 @@ class DockerCells:
             return _ABSENT
         return ""
 
-    def create(self, spec: Spec, capture: Capture) -> Cell:
-        """A new container; whatever an earlier one left is removed before."""
-        self.sweep()
-        return DockerCell(self._connected(), spec, capture)
+    def create(self, spec: Spec) -> Cell:
+        """A new container, over a connection of its own: it may be made in another thread."""
+        return DockerCell(self._connect(), spec)
 
-    def sweep(self) -> int:
-        """Remove all containers of this appliance, running or not."""
-        api = self._connected().api
-        with engine_errors("left-over cells"):
-            left = api.containers(all=True, quiet=True, filters={"label": f"{cell.LABEL}={self._tag}"})
-            for container in left:
+    def sweep(self, keep: Collection[str] = ()) -> int:
+        """Remove all containers of this appliance, running or not, but those of these names."""
+        client = self._connect()
+        with contextlib.closing(client), engine_errors("left-over cells"):
+            found = client.api.containers(all=True, filters={"label": f"{cell.LABEL}={self._tag}"})
+            left = [found_one["Id"] for found_one in found if not {f"/{name}" for name in keep} & {*found_one["Names"]}]
+            for identity in left:
                 with contextlib.suppress(docker.errors.NotFound):
-                    api.remove_container(container["Id"], force=True, v=True)
+                    client.api.remove_container(identity, force=True, v=True)
         return len(left)
 
     def close(self) -> None:
@@ -171,10 +195,14 @@ class DockerCells:
 
     def _connected(self) -> docker.DockerClient:
         if self._client is None:
-            self._client = engine.connect(self._host)
-        if self._client is None:
-            raise EngineError(_ABSENT)
+            self._client = self._connect()
         return self._client
+
+    def _connect(self) -> docker.DockerClient:
+        client = engine.connect(self._host)
+        if client is None:
+            raise EngineError(_ABSENT)
+        return client
 
 
 @contextlib.contextmanager
@@ -183,9 +211,9 @@ def engine_errors(what: str) -> Iterator[None]:
     try:
         yield
     except docker.errors.ImageNotFound as error:
-        raise EngineError(f"Docker Engine lacks an image for {what}. Build it with `make job-image`.") from error
+        raise EngineRefusal(f"Docker Engine lacks an image for {what}. Build it with `make job-image`.") from error
     except docker.errors.APIError as error:
-        raise EngineError(f"Docker Engine refused {what}: {error.explanation or error}") from error
+        raise EngineRefusal(f"Docker Engine refused {what}: {error.explanation or error}") from error
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
         raise EngineError(
             f"Docker Engine doesn't answer ({what}). Is it running? `systemctl status docker` tells."
@@ -201,17 +229,16 @@ def _arguments(api: docker.APIClient, spec: Spec) -> dict[str, Any]:
         Mount(target, str(path), type="bind", read_only=True, propagation="rprivate")
         for target, path in cell.mounts(spec).items()
     ]
-    # Docker checks the source of a mount when the container is created, that of a bind when it is started.
-    settings["binds"] = [f"{path}:{target}:ro" for target, path in cell.late_mounts(spec).items()]
     return {
-        "image": spec.image,
+        "image": spec.fitting.image,
         "command": list(cell.COMMAND),
         "name": spec.name,
         "hostname": "cell",
         "user": f"{spec.limits.uid}:{spec.limits.uid}",
         "working_dir": cell.WORK_DIR,
         "labels": spec.labels,
-        "environment": {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp"},  # noqa: S108
+        "environment": cell.environment(spec),
+        "stdin_open": True,  # the word comes that way; it is closed with the connection, so nothing waits for ever
         "network_disabled": True,
         "host_config": api.create_host_config(**settings),
     }

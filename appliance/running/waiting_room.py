@@ -10,6 +10,7 @@ import logging
 import shutil
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,6 @@ from appliance.errors import BadSource
 from appliance.jobs import Reason, State
 from appliance.paths import Paths
 from appliance.running import holds, lease, preparation, recovery
-from appliance.running.cell import Cells
 from appliance.running.holds import Circumstances, Hold
 from appliance.running.preparation import Outcome, Preparation, Prepare
 from appliance.store import Job, Store
@@ -37,12 +37,12 @@ _log = logging.getLogger("runner")
 
 @dataclass(frozen=True)
 class Setting:
-    """What the waiting room works with; all of it lives longer."""
+    """What the waiting room works with; all of it lives longer. problem: why no job can have a cell, '' if it can."""
 
     store: Store
     paths: Paths
     config: Config
-    cells: Cells
+    problem: Callable[[], str]
     prepare: Prepare
 
 
@@ -118,7 +118,7 @@ class WaitingRoom:
         if paused != before:
             store.set_fact(facts.QUEUE_PAUSED, paused, time.time())
         free_mb = shutil.disk_usage(self._setting.paths.data).free >> 20
-        circumstances = Circumstances(paused, free_mb, config.storage.min_free_mb, self._setting.cells.problem(), robot)
+        circumstances = Circumstances(paused, free_mb, config.storage.min_free_mb, self._setting.problem(), robot)
         hold = holds.judge(circumstances)
         self._hold_at_s = now_s
         if hold != self._hold:

@@ -52,12 +52,15 @@ def host(victim: Appliance) -> dict[str, object]:
 
     eventually(processes_are_gone, 5.0, "the job's processes are gone")
     label = f"label=raas={victim.paths.tag}"
+
+    def containers() -> list[str]:
+        command = ["docker", "ps", "-aq", "-f", label]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    eventually(lambda: len(containers()) == 1, 10.0, "the next job's cell is the only one", then=containers)
     return {
-        "containers": subprocess.run(
-            ["docker", "ps", "-aq", "-f", label], capture_output=True, text=True, check=True
-        ).stdout,
         "mounts": [line for line in Path("/proc/mounts").read_text().splitlines() if str(victim.paths.data) in line],
-        "sessions": sorted(path.name for path in (victim.paths.runtime / "s").glob("*")),
+        "sessions": len(list((victim.paths.runtime / "s").iterdir())),
         "shared memory": sorted(path.name for path in victim.paths.shm.iterdir()),
     }
 
@@ -71,7 +74,7 @@ def processes(victim: Appliance) -> list[int]:
                 mounts = (entry / "mountinfo").read_text()
             except OSError:
                 continue
-            if f" {victim.paths.data}/jobs/" in mounts:
+            if f" {victim.paths.data}/jobs/" in mounts.replace(f"{victim.paths.data}/jobs/.cells/", ""):
                 found.append(int(entry.name))
     return found
 

@@ -54,7 +54,7 @@ def simulation_rows() -> Iterator[Row]:
 
 
 def start_rows() -> Iterator[Row]:
-    """From POST of an archive to the first action."""
+    """From POST of an archive to the first action, and from one job to the next."""
     found = start.measure()
     yield (
         "POST to first action, arm at rest",
@@ -63,6 +63,12 @@ def start_rows() -> Iterator[Row]:
     )
     yield "docker run, importing numpy and gym", f"{found.docker_run_s * 1e3:.0f} ms", "same image, same flags"
     yield "ratio", f"{found.ratio:.2f}", f"medians of {start.ROUNDS}"
+    idle = start.measure_queue()
+    yield (
+        "robot idle between queued jobs p50 / max",
+        f"{idle.median_s * 1e3:.0f} / {idle.longest_s * 1e3:.0f} ms",
+        f"{start.QUEUED} jobs, settling apart: {idle.settle_s:.2f} s",
+    )
 
 
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {

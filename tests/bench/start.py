@@ -1,6 +1,7 @@
-"""How long from POST of an archive to the first action, against `docker run` of the same image with the same flags?
+"""How long does a job wait for the appliance, and the robot for a job?
 
-The arm is at rest; what settling and self-test took is subtracted and shown. Rounds of both are taken in turn.
+From POST of an archive to the first action, against `docker run` of the same image with the same flags, in turn; and
+from the end of one queued job to the first action of the next. What settling and self-test took is subtracted and shown.
 """
 
 from __future__ import annotations
@@ -18,18 +19,28 @@ import msgspec
 from appliance.config import Config
 from appliance.realtime.cores import loop_core
 from appliance.running import cell
-from appliance.running.cell import Limits, Spec
+from appliance.running.cell import Fitting, Limits, Spec
 from appliance.shapes import Report
 from image_build import job_image
 from tests.appliance_process import Appliance, running_appliance
 
 ROUNDS = 10
+QUEUED = 12
 PROGRAM = """
 import time
 import numpy, gym, gym_raas
 env = gym.make('raaspendulum-v0')
 print(time.time(), flush=True)
 env.step([1.0])
+env.close()
+"""
+DRIVING = """
+import time
+import gym, gym_raas
+env = gym.make('raaspendulum-v0')
+print(time.time(), flush=True)
+for k in range(40):
+    env.step([1.0 if k % 20 < 10 else -1.0])
 env.close()
 """
 
@@ -42,6 +53,31 @@ class Start:
     settle_s: float
     docker_run_s: float
     ratio: float
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Robot idle between two queued jobs beyond settling: median and longest, s; and the median of settling."""
+
+    median_s: float
+    longest_s: float
+    settle_s: float
+
+
+def measure_queue(jobs: int = QUEUED) -> Idle:
+    """Queue `jobs` programs of 2 s at once, on an appliance of its own."""
+    idle, settles = [], []
+    with tempfile.TemporaryDirectory() as folder, running_appliance(Path(folder)) as appliance:
+        queued = [appliance.submit({"run.py": DRIVING}).id for _ in range(jobs)]
+        ended_s = 0.0
+        for job_id in queued:
+            appliance.finished(job_id, 60.0 * jobs)
+            report = _report(appliance, job_id)
+            if ended_s:
+                idle.append(float(appliance.log(job_id).split()[0]) - ended_s - report.settle_s)
+                settles.append(report.settle_s)
+            ended_s = report.ended_at
+    return Idle(statistics.median(idle), max(idle), statistics.median(settles))
 
 
 def measure(rounds: int = ROUNDS) -> Start:
@@ -62,9 +98,12 @@ def _job(appliance: Appliance) -> tuple[float, float]:
     posted_s = time.time()
     job = appliance.finished(appliance.submit({"run.py": PROGRAM}).id)
     first_s = float(appliance.log(job.id).split()[0])
-    attempt = appliance.paths.attempt(job.id, 1)
-    report = msgspec.json.decode((attempt / "report.json").read_bytes(), type=Report)
-    return first_s - posted_s - report.settle_s, report.settle_s
+    settle_s = _report(appliance, job.id).settle_s
+    return first_s - posted_s - settle_s, settle_s
+
+
+def _report(appliance: Appliance, job_id: str) -> Report:
+    return msgspec.json.decode((appliance.paths.attempt(job_id, 1) / "report.json").read_bytes(), type=Report)
 
 
 def _docker_run(flags: list[str]) -> float:
@@ -79,10 +118,10 @@ def _docker_flags() -> list[str]:
     job = Config().job
     cores = cell.job_cores(os.sched_getaffinity(0), loop_core(Config().realtime.cpu))
     limits = Limits(61000, job.memory_mb, job.pids, job.cpus, job.tmp_mb, cores)
-    spec = Spec("bench", job_image.image_tag(), Path("/nowhere"), Path("/nowhere"), {}, limits)
+    spec = Spec("bench", Fitting(job_image.image_tag()), Path("/nowhere"), Path("/nowhere"), {}, limits)
     host = cell.host_config(spec)
     flags = ["--network=none", "--read-only", "--cap-drop=ALL", "--log-driver=none", "--ipc=private"]
-    flags += [f"--security-opt={option}" for option in host["security_opt"]]
+    flags += ["--security-opt=no-new-privileges", f"--security-opt=seccomp={cell.SECCOMP_FILE}"]
     flags += [f"--tmpfs={path}:{options}" for path, options in host["tmpfs"].items()]
     flags += [f"--memory={host['mem_limit']}", f"--memory-swap={host['memswap_limit']}"]
     flags += [f"--cpuset-cpus={host['cpuset_cpus']}", f"--cpus={host['nano_cpus'] / 1e9}"]
