@@ -88,5 +88,7 @@ def discard_sessions(paths: Paths) -> int:
     left = [entry for entry in found if re.fullmatch("[0-9a-f]{16}", entry.name)]
     for segment in left:
         segment.unlink(missing_ok=True)
-    shutil.rmtree(paths.session(0).parent, ignore_errors=True)
+    folders = paths.session(0).parent
+    for folder in folders.iterdir() if folders.is_dir() else ():
+        shutil.rmtree(folder, ignore_errors=True)
     return len(left)
