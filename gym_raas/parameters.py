@@ -24,6 +24,8 @@ PACKAGED: Final = Path(__file__).with_name("robot.yaml")
 SCHEMA: Final = 1
 #: A robot file is a page of numbers; anything much longer is something else.
 MAX_FILE_BYTES: Final = 64 * 1024
+#: The command at which the model states its back-EMF damping, whatever the PWM's range is.
+REFERENCE_COMMAND: Final = 1000.0
 
 
 class RobotFileError(ValueError):
@@ -34,7 +36,8 @@ class RobotFileError(ValueError):
 class Model:
     """Constants of theta'' = w2 sin(theta) + drive - damping * theta' - coulomb * sign(theta').
 
-    Everything is per unit of inertia (rad/s^2 and 1/s). Source: fit to recordings of a real unit.
+    Everything is per unit of inertia (rad/s^2 and 1/s); back-EMF is stated at REFERENCE_COMMAND and grows with the root
+    of the command. Source: fit to recordings of a real unit.
     """
 
     gravity_rad_s2: float = field(metadata=bounded(1.0, 500.0))

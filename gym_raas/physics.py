@@ -2,7 +2,11 @@
 
     theta'' = gravity * sin(theta) + drive - damping * theta' - coulomb * sign(theta')
     drive   = sign(command) * gain * max(|command| - dead zone, 0)
-    damping = viscous + (back-emf while driven, brake while both bridge inputs are low, neither while unpowered)
+    damping = viscous + (back-emf * sqrt(|command| / 1000) while driven, brake while both bridge inputs are low,
+                         neither while unpowered)
+
+The motor's back-EMF damps more, the longer the bridge conducts in each PWM period. The root is what recordings show: it
+predicts a command that the fit hasn't seen three to six times better than a constant, with as many parameters.
 
 Angle 0 is upright, pi hanging; everything is per unit of inertia. Between two reversals of the velocity the motion is
 smooth, so each substep is one Taylor series of the solution: a sine and a cosine for fifth order, and the reversal is
@@ -13,10 +17,10 @@ clamping the velocity at zero instead costs three digits of accuracy.
 from __future__ import annotations
 
 import math
-from math import ceil, cos, sin
+from math import ceil, cos, sin, sqrt
 from typing import Final, NamedTuple
 
-from gym_raas.parameters import Model
+from gym_raas.parameters import REFERENCE_COMMAND, Model
 
 #: Longest substep by default, four in an environment's step: 5e-6 rad from an event-located DOP853 after 10 s.
 SUBSTEP_S: Final = 0.0125
@@ -56,11 +60,13 @@ class Pendulum:
         return math.copysign(self.model.gain_rad_s2_per_command * max(beyond, 0.0), command)
 
     def damping_per_s(self, command: float, *, powered: bool = True) -> float:
-        """Velocity-proportional damping: more while driven, most while the bridge brakes."""
+        """Velocity-proportional damping: the bridge's share grows with the command; most while it brakes."""
         model = self.model
         if not powered:
             return model.viscous_per_s
-        return model.viscous_per_s + (model.back_emf_per_s if command != 0.0 else model.brake_per_s)
+        if command == 0.0:
+            return model.viscous_per_s + model.brake_per_s
+        return model.viscous_per_s + model.back_emf_per_s * sqrt(abs(command) / REFERENCE_COMMAND)
 
     def energy_rad2_s2(self, state: State) -> float:
         """Mechanical energy per unit of inertia; 0 hanging at rest, 2 * gravity upright at rest."""

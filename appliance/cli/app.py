@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from appliance.cli import bench_commands, care_commands, fleet_commands, job_commands, local_commands, robot_commands
+from appliance.cli import (
+    bench_commands,
+    calibrate_commands,
+    care_commands,
+    fleet_commands,
+    job_commands,
+    local_commands,
+    robot_commands,
+    twin_commands,
+)
 from appliance.cli.context import Context
 from appliance.paths import Paths
 
@@ -42,7 +51,16 @@ def options(
     context.obj = Context(url, Paths.of(data, runtime_root), json, Console(highlight=False), bool(url), token)
 
 
-for module in (local_commands, job_commands, robot_commands, care_commands, fleet_commands, bench_commands):
+for module in (
+    local_commands,
+    job_commands,
+    robot_commands,
+    care_commands,
+    fleet_commands,
+    bench_commands,
+    calibrate_commands,
+    twin_commands,
+):
     module.register(app)
 
 
