@@ -40,6 +40,7 @@ class Child:
     started_s: float = 0.0
     backoff: Backoff = field(default_factory=lambda: Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S))
     restart_at_s: float | None = None
+    starts: int = 0
 
     def start(self, now_s: float) -> None:
         """Run it."""
@@ -55,11 +56,17 @@ class Child:
                 preexec_fn=lambda: _stay_with(ours),  # noqa: PLW1509 - this process has one thread when it starts children
             )
         self.started_s, self.restart_at_s = now_s, None
+        self.starts += 1
 
     @property
     def exit_status(self) -> int | None:
         """Exit status, negative for a signal; None while it runs."""
         return None if self.process is None else self.process.poll()
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 while it doesn't run."""
+        return self.process.pid if self.process is not None and self.process.poll() is None else 0
 
     def tail(self) -> str:
         """The last lines it wrote."""
@@ -107,6 +114,13 @@ class Supervisor:
                 child.restart_at_s = now_s + pause_s
                 self.say(child.name, f"ended with status {child.exit_status}; starts again in {pause_s:.2f} s")
             elif now_s >= child.restart_at_s:
+                child.start(now_s)
+
+    def restart(self, name: str, now_s: float) -> None:
+        """Stop a child and start it again, on purpose; nothing where there is none of this name."""
+        for child in self.children:
+            if child.name == name:
+                child.stop()
                 child.start(now_s)
 
     def stop(self) -> None:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from appliance.errors import NotFound, RaasError
@@ -25,8 +26,10 @@ UNITS: Final = {
     "federation": "raas-federation.service",
 }
 VERBS: Final = ("start", "stop", "restart")
-_PROPERTIES: Final = ("ActiveState", "SubState", "StatusText", "NRestarts")
+_PROPERTIES: Final = ("LoadState", "ActiveState", "SubState", "StatusText", "NRestarts")
 _TIMEOUT_S: Final = 120.0
+#: There where systemd is process 1 (sd_booted(3)).
+_BOOTED: Final = Path("/run/systemd/system")
 
 Run = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
 
@@ -44,11 +47,13 @@ class UnitState:
     sub: str
     status: str
     restarts: int
+    is_installed: bool = True
 
 
-def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    if shutil.which(command[0]) is None:
-        raise UnitError("This machine has no systemd; `raas up` runs the appliance in the foreground instead.")
+def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program of systemd's. Raises UnitError where there is none, or where it doesn't answer."""
+    if shutil.which(command[0]) is None or not _BOOTED.is_dir():
+        raise UnitError("No systemd runs this machine; `raas up` runs an appliance in the foreground instead.")
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
@@ -62,16 +67,16 @@ def unit(name: str) -> str:
     return UNITS[name]
 
 
-def act(verb: str, name: str, run: Run = _run) -> None:
-    """Start, stop or restart a service and wait until that is done. Raises NotFound, UnitError."""
+def act(verb: str, name: str, run: Run = run, *, wait: bool = True) -> None:
+    """Start, stop or restart a service; with `wait`, return when that is done. Raises NotFound, UnitError."""
     if verb not in VERBS:
         raise NotFound(f"{verb!r} isn't possible; possible are {', '.join(VERBS)}.")
-    done = run(["systemctl", "--no-ask-password", verb, unit(name)])
+    done = run(["systemctl", "--no-ask-password", *([] if wait else ["--no-block"]), verb, unit(name)])
     if done.returncode != 0:
         raise UnitError(f"systemd refused to {verb} {name}: {done.stderr.strip() or 'it gave no reason'}")
 
 
-def state(name: str, run: Run = _run) -> UnitState:
+def state(name: str, run: Run = run) -> UnitState:
     """How a service is. Raises NotFound, UnitError."""
     done = run(["systemctl", "show", f"--property={','.join(_PROPERTIES)}", unit(name)])
     if done.returncode != 0:
@@ -80,5 +85,5 @@ def state(name: str, run: Run = _run) -> UnitState:
     restarts = found.get("NRestarts", "0")
     return UnitState(
         name, found.get("ActiveState", ""), found.get("SubState", ""), found.get("StatusText", ""),
-        int(restarts) if restarts.isdecimal() else 0,
+        int(restarts) if restarts.isdecimal() else 0, found.get("LoadState", "loaded") == "loaded",
     )  # fmt: skip

@@ -27,6 +27,7 @@ from rich.panel import Panel
 
 from appliance import config as configuration
 from appliance import engine, ulid
+from appliance.care import foreground
 from appliance.config import Config
 from appliance.errors import InUse, RaasError
 from appliance.paths import Paths
@@ -92,8 +93,10 @@ def _serve(setting: _Setting, supervisor: Supervisor, *, sample: bool) -> None:
         try:
             _start_all(setting, supervisor, sample=sample)
             _greet(setting)
+            told: list[foreground.Process] = []
             while True:
                 supervisor.watch(time.monotonic())
+                told = _tend(paths, supervisor, told)
                 time.sleep(_WATCH_S)
         finally:
             with _signals_ignored():
@@ -101,6 +104,16 @@ def _serve(setting: _Setting, supervisor: Supervisor, *, sample: bool) -> None:
                 supervisor.stop()
                 _leave_motor_off(setting)
                 _tidy(paths)
+
+
+def _tend(paths: Paths, supervisor: Supervisor, told: list[foreground.Process]) -> list[foreground.Process]:
+    """Restart what somebody wished for on the page or by `raas services`, and tell how all processes are."""
+    for name in foreground.wishes(paths):
+        supervisor.restart(name, time.monotonic())
+    now = [foreground.Process(child.name, child.pid, child.starts - 1) for child in supervisor.children]
+    if now != told:
+        foreground.publish(paths, now)
+    return now
 
 
 def _tidy(paths: Paths) -> None:

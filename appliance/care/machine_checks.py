@@ -14,7 +14,7 @@ from appliance.care.snapshot import Clock, Network, Power, RealTime, Storage
 _MEANS: Final = (
     ("FIFO priority", "scheduling", "LimitRTPRIO=90 in the unit, or start as root (in a container: --cap-add SYS_NICE)."),
     ("locked memory", "locked memory", "LimitMEMLOCK=infinity in the unit, or start as root."),
-    ("no sleep states", "cpu_dma_latency", "Give group raas /dev/cpu_dma_latency (systemd/udev.rules)."),
+    ("no sleep states", "sleep states", "Give group raas /dev/cpu_dma_latency (systemd/udev.rules)."),
     ("exact timers", "timers", "Not supported by this kernel; use Linux 2.6.28 or newer."),
 )  # fmt: skip
 #: The firmware's bits: what they mean now, and what they mean as history (16 bits higher).

@@ -1,8 +1,9 @@
-"""Commands that look after this machine's appliance: doctor."""
+"""Commands that look after this machine's appliance: doctor, backup, restore, services."""
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,13 +13,19 @@ from rich.table import Table
 from rich.text import Text
 
 from appliance import engine
+from appliance.care import backup as saving
 from appliance.care import engine_look, gathering
+from appliance.care import restore as restoring
+from appliance.care import services as service_keeping
+from appliance.care.backup import BackupFailed
 from appliance.care.doctor import diagnose
 from appliance.care.finding import Diagnosis, Verdict
+from appliance.care.services import Services
 from appliance.care.snapshot import Engine
 from appliance.cli import view
 from appliance.cli.context import Context, Exit, reported
 from appliance.config import Config
+from appliance.errors import NotFound
 from appliance.paths import Paths
 
 _SIGNS: Final = {
@@ -38,7 +45,8 @@ ConfigFile = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    app.command()(doctor)
+    for command in (doctor, backup, restore, services):
+        app.command()(command)
 
 
 def config_path(given: Path | None, paths: Paths) -> Path:
@@ -60,6 +68,71 @@ def doctor(
         shared.show(found, _rendered(found), json=json)
         if not found.ok:
             raise typer.Exit(Exit.FAILED)
+
+
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The file to write, such as raas.tar")],
+    config_file: ConfigFile = None,
+) -> None:
+    """Save jobs, results, configuration, calibration and owner to one file, also while the appliance runs."""
+    shared: Context = context.obj
+    with reported():
+        if file.is_dir():
+            raise BackupFailed(f"{file} is a folder; name a file in it, such as {file / 'raas.tar'}.")
+        source = saving.Source(shared.paths, config_path(config_file, shared.paths), time.time())
+        with shared.bar("saving") as (progress, task):
+            made = saving.write(source, file, lambda name: progress.update(task, note=name[-40:]))
+        shared.show(made, view.done(f"{file}: {made.jobs} jobs, {len(made.files)} files, {made.bytes / 2**20:.1f} MiB"))
+
+
+def restore(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A file that `raas backup` has written")],
+    config_file: ConfigFile = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Put aside the jobs that are there")] = False,
+) -> None:
+    """Put a backup in place of this data folder's content; the appliance must not run."""
+    shared: Context = context.obj
+    with reported():
+        target = restoring.Target(shared.paths, config_path(config_file, shared.paths), replace)
+        done = restoring.restore(file, target)
+        lines = [f"{done.manifest.jobs} jobs are back, saved {view.moment(done.manifest.at)}", *done.notes]
+        lines += [f"What was there before is in {done.aside}; remove it when all is well."] if done.aside else []
+        shown = {"jobs": done.manifest.jobs, "aside": str(done.aside or ""), "notes": done.notes}
+        shared.show(shown, Group(view.done(lines[0]), *(view.said(line) for line in lines[1:])))
+
+
+def services(
+    context: typer.Context,
+    verb: Annotated[str, typer.Argument(help="start, stop or restart; without it, all are listed")] = "",
+    name: Annotated[str, typer.Argument(help="Which one, such as webui; `appliance` means all")] = "",
+) -> None:
+    """Say how the services are; start, stop or restart one of them."""
+    shared: Context = context.obj
+    with reported():
+        if not verb:
+            found = service_keeping.overview(shared.paths)
+            shared.show(found, _services_table(found))
+        elif not name:
+            raise NotFound(f"Which service? `raas services {verb} NAME`; `raas services` lists them.")
+        else:
+            said = service_keeping.act(shared.paths, verb, name)
+            shared.show({"done": said}, view.done(said))
+
+
+def _services_table(found: Services) -> RenderableType:
+    if found.problem:
+        return view.said(found.problem)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for title in ("service", "what it does", "state", "restarts", ""):
+        table.add_column(title, justify="right" if title == "restarts" else "left")
+    for one in found.services:
+        colour = {"running": "green", "failed": "red", "changing": "yellow"}.get(one.state, "dim")
+        table.add_row(
+            one.name, Text(one.task, "dim"), Text(one.state, colour), str(one.restarts), view.said(one.detail)
+        )
+    return table
 
 
 def _engine(config: Config) -> Engine:
