@@ -13,7 +13,8 @@ from rich.table import Table
 
 from appliance.benchmark import realtime
 from appliance.config import Config
-from tests.bench import simulation, start, steps
+from gym_raas.physics import SUBSTEP_S
+from tests.bench import simulation, start, steps, substeps
 
 Row = tuple[str, str, str]
 
@@ -51,6 +52,10 @@ def simulation_rows() -> Iterator[Row]:
     for title, found in (("unwrapped", simulation.unwrapped()), ("as made", simulation.as_made())):
         detail = f"{found.ours_hz:,.0f} against {found.theirs_hz:,.0f} steps/s"
         yield f"simulated env / Pendulum-v1, {title}", f"{found.ratio:.2f}", detail
+    for point in substeps.curve():
+        chosen = ", the default" if point.substep_s == SUBSTEP_S else ""
+        title = f"substep {point.substep_s * 1e3:g} ms{chosen}: worst error in 10 s"
+        yield title, f"{point.worst_error_rad:.1e} rad", f"physics alone {point.steps_hz:,.0f} steps/s"
 
 
 def start_rows() -> Iterator[Row]:
