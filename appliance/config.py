@@ -111,12 +111,19 @@ class SandboxSection(Section, frozen=True):
 
     uid: Annotated[int, Meta(ge=1000, le=2_000_000_000, description="user and group id of jobs")] = 61000
     docker_host: Annotated[str, Meta(description="Docker Engine's socket; empty: DOCKER_HOST, else the default")] = ""
+    allow_unenforced: Annotated[
+        bool, Meta(description="run jobs where a limit of the cell doesn't hold; with a simulated robot only")
+    ] = False
 
 
 class StorageSection(Section, frozen=True):
     """How much is kept."""
 
     min_free_mb: Annotated[int, Meta(ge=1, le=1_000_000, description="no job starts with less free disk, MiB")] = 200
+    clear_above_percent: Annotated[
+        float, Meta(ge=5.0, le=100.0, description="the oldest results go when the disk is fuller than this, %; 100: never")
+    ] = 80.0
+    keep_newest: Annotated[int, Meta(ge=0, le=100_000, description="results of so many newest jobs never go")] = 20
 
 
 class FederationSection(Section, frozen=True):

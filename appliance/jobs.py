@@ -58,6 +58,7 @@ class Reason(enum.StrEnum):
     FETCHING = "fetching"  # preparing
     UNPACKING = "unpacking"  # preparing
     INSTALLING = "installing"  # preparing: what requirements.txt asks for
+    TRYING = "trying"  # preparing: a few seconds on the simulation
     READY = "ready"  # preparing is done; the robot is busy with another job
     SETTLING = "settling"  # waiting for robot: the pendulum comes to rest
     NO_LEASE = "no_lease"  # a fleet's job: queued until its lease covers its time limit, failed when it was lost

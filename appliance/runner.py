@@ -16,25 +16,29 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Final
 
-import msgspec
-
 from appliance import config as configuration
-from appliance import durable, engine, fleet_lease, jobs
+from appliance import engine, facts, fleet_lease, jobs
+from appliance.care import page_settings
 from appliance.config import Config
 from appliance.errors import EngineError, InUse, RaasError
-from appliance.intake import preparing
 from appliance.jobs import Reason, State
+from appliance.layers import kit as kits
+from appliance.layers.kit import Kit
 from appliance.notify import Notifier
 from appliance.paths import Paths
+from appliance.readiness import Readiness
 from appliance.realtime.cores import keep_off_loop_core, loop_core
-from appliance.running import attempt, cell, collecting, lease, recovery, results
+from appliance.running import attempt, cell, collecting, lease, preflight, recovery, results, retention
 from appliance.running.attempt import NotStarted, Tools
 from appliance.running.cell import Cells, Fitting, Limits, Spec
 from appliance.running.docker_cell import DockerCells
+from appliance.running.enforcement import Enforcement, Leniency
+from appliance.running.preflight import Trial
 from appliance.running.preparation import Prepare
 from appliance.running.record import Record
 from appliance.running.standby import Standby
@@ -48,6 +52,7 @@ from image_build import job_image
 #: How soon a new job is seen: the longest sleep of an idle runner.
 ROUND_S: Final = 0.02
 _DISK_RETRY_S: Final = 2.0
+_ROOM_S: Final = 10.0
 _PREPARATION_PATIENCE_S: Final = 2.0
 _AFTER_ERROR_S: Final = 1.0
 _COLLECTING_S: Final = 5.0
@@ -57,7 +62,10 @@ _log = logging.getLogger("runner")
 
 @dataclass(frozen=True)
 class Parts:
-    """What a runner is made of. stopping: set when it is to end. image: tag of the job image."""
+    """What a runner is made of. stopping: set when it is to end. image: tag of the job image most jobs use.
+
+    fitting: the image of one job, and packages on top of it. advice: what helps a job that ended so.
+    """
 
     paths: Paths
     config: Config
@@ -65,10 +73,12 @@ class Parts:
     cells: Cells
     prepare: Prepare
     image: str
+    fitting: Callable[[Job], Fitting]
     robot_file: Path
     results: results.Setting
     notifier: Notifier
     stopping: threading.Event
+    advice: Callable[[Job, str], str] = lambda _job, _detail: ""
 
 
 class Runner:
@@ -76,7 +86,11 @@ class Runner:
 
     def __init__(self, parts: Parts) -> None:
         self._parts, self._store, self._boot = parts, parts.store, fleet_lease.boot_id()
-        self._standby = Standby(parts.cells, self._spec, parts.paths, Fitting(parts.image))
+        self._told = parts.store.fact(facts.UNENFORCED)
+        self._room_at_s = float("-inf")
+        leniency = Leniency(parts.config.robot.link == "twin", parts.config.sandbox.allow_unenforced)
+        self._limits = Enforcement(parts.cells, parts.paths, leniency)
+        self._standby = Standby(parts.cells, self._spec, parts.paths, Fitting(parts.image), self._limits)
         self._room = WaitingRoom(Setting(parts.store, parts.paths, parts.config, self._standby.problem, parts.prepare))
 
     def serve(self) -> None:
@@ -91,6 +105,7 @@ class Runner:
         while not self._parts.stopping.is_set():
             self._room.tend(robot_is_free=True)
             self._look_after()
+            self._make_room()
             job = self._room.next_ready()
             if job is None:
                 self._parts.stopping.wait(ROUND_S)
@@ -103,6 +118,18 @@ class Runner:
         now_s = time.monotonic()
         self._parts.notifier.alive(now_s)
         self._standby.tend(now_s)
+        if self._told != self._limits.warning():
+            self._told = self._limits.warning()
+            self._store.set_fact(facts.UNENFORCED, self._told, time.time())
+
+    def _make_room(self) -> None:
+        """Now and then, while nothing drives: clear old results where the disk fills."""
+        if time.monotonic() < self._room_at_s:
+            return
+        self._room_at_s = time.monotonic() + _ROOM_S
+        cleared = retention.make_room(self._store, self._parts.paths, self._parts.config.storage)
+        if cleared:
+            _log.info("results of %d old jobs were cleared to make room", len(cleared))
 
     # --- one job ----------------------------------------------------------------------------------------------
 
@@ -113,7 +140,7 @@ class Runner:
             config=self._parts.config,
             robot_file=self._parts.robot_file,
             standby=self._standby,
-            fitting=lambda job: Fitting(self._parts.image),
+            fitting=self._parts.fitting,
             objection=lambda: self._objection(job),
             watch=lambda: self._watch(job),
             started=lambda at_s: self._started(job.id, at_s),
@@ -207,25 +234,19 @@ class Runner:
         self._room.pause()
 
     def _end(self, job: Job, state: State, reason: Reason, detail: str, report: Report) -> None:
-        fields = {"exit_code": report.exit_code, "steps": report.steps, "missed_steps": report.missed_steps}
+        fields = {"exit_code": report.exit_code, "steps": report.steps, "missed_steps": report.missed_steps,
+                  "residual": (report.residual or {}).get("window_rmse_rad")}  # fmt: skip
         self._store.move(job.id, state, time.time(), reason, detail, ended_at=report.ended_at, **fields)
+        advice = self._parts.advice(job, detail) if state is State.FAILED else ""
+        if advice:
+            self._store.annotate(job.id, [*job.notes.splitlines(), advice], time.time())
         self._parts.paths.upload(job.id).unlink(missing_ok=True)
         _log.info("%s %s %s", job.id, state, f"({detail})" if detail else "")
         if reason is Reason.EMERGENCY_STOP:
             self._room.pause()
 
     def _spec(self, session: str, source: Path, fitting: Fitting) -> Spec:
-        paths, config = self._parts.paths, self._parts.config
-        cores = cell.job_cores(range(os.cpu_count() or 1), loop_core(config.realtime.cpu))
-        limits = config.job
-        return Spec(
-            name=f"raas-{paths.tag}-{session}",
-            fitting=fitting,
-            source=source,
-            session=paths.session(int(session, 16)),
-            labels={cell.LABEL: paths.tag, cell.LABEL_SESSION: session},
-            limits=Limits(config.sandbox.uid, limits.memory_mb, limits.pids, limits.cpus, limits.tmp_mb, cores),
-        )
+        return spec_of(self._parts.paths, self._parts.config, session, source, fitting)
 
     # --- after a crash ------------------------------------------------------------------------------------------
 
@@ -245,8 +266,23 @@ class Runner:
             else:
                 recovery.discard_unstarted(job, parts.paths)
                 self._store.put_back(job.id, time.time(), Reason.NONE)
+        retention.finish(self._store, parts.paths)
         if not self._store.active():
             recovery.discard_sessions(parts.paths)
+
+
+def spec_of(paths: Paths, config: Config, session: str, source: Path, fitting: Fitting) -> Spec:
+    """The cell for a session (16 hex digits) of this appliance; `source` is the folder that gets the repository."""
+    cores = cell.job_cores(range(os.cpu_count() or 1), loop_core(config.realtime.cpu))
+    limits = config.job
+    return Spec(
+        name=f"raas-{paths.tag}-{session}",
+        fitting=fitting,
+        source=source,
+        session=paths.session(int(session, 16)),
+        labels={cell.LABEL: paths.tag, cell.LABEL_SESSION: session},
+        limits=Limits(config.sandbox.uid, limits.memory_mb, limits.pids, limits.cpus, limits.tmp_mb, cores),
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -263,7 +299,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stopping.set())
     try:
         paths = Paths.of(options.data, options.runtime_root)
-        config = configuration.load(options.config or paths.config)
+        overlaid = page_settings.over(configuration.load(options.config or paths.config), paths)
+        config = overlaid.config
+        for problem in overlaid.problems:
+            _log.warning("%s", problem)
         with _alone(paths):
             _serve(paths, config, options.image or job_image.image_tag(config.job.image), stopping)
     except (RaasError, parameters.RobotFileError) as error:
@@ -295,18 +334,31 @@ def _parts(
 ) -> Parts:
     robot_file = Path(config.robot.file) if config.robot.file else parameters.PACKAGED
     robot = parameters.load_robot(robot_file)
-    packages = job_image.packages(config.job.image)
-    told = paths.image_packages(config.job.image)
-    told.parent.mkdir(parents=True, exist_ok=True)
-    durable.write(told, msgspec.json.encode(packages), sync=False)
-
-    def prepare(job: Job, cancelled: Callable[[], bool]) -> preparing.Prepared:
-        return preparing.prepare(job, paths, config, packages, cancelled)
-
     host = config.sandbox.docker_host or engine.docker_host(os.environ)
+    kit = Kit(kits.setting(paths, config, host, image))
+    trial_cells = DockerCells(host, preflight.labels(paths.tag))
+    try:
+        kit.sweep()
+        trial_cells.sweep()
+        kit.tell()
+    except EngineError as error:
+        _log.warning("%s", error)
+    trial = Trial(trial_cells, paths.tag, config.job.preflight_s)
+    ready = Readiness(paths, config, kit, trial, partial(spec_of, paths, config))
     setting = results.Setting(robot.name, robot_file, config.robot.link, version("raas-appliance"), config.job.limit_s)
     return Parts(
-        paths, config, store, DockerCells(host, paths.tag), prepare, image, robot_file, setting, notifier, stopping
+        paths,
+        config,
+        store,
+        DockerCells(host, paths.tag),
+        ready.prepare,
+        image,
+        kit.fitting,
+        robot_file,
+        setting,
+        notifier,
+        stopping,
+        kit.advice,
     )
 
 

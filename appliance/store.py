@@ -247,11 +247,11 @@ class Store:
         row = self._db.execute("SELECT boot, until_s FROM fleet_held WHERE local_id = ?", (job_id,)).fetchone()
         return None if row is None else Lease(str(row["boot"]), float(row["until_s"]))
 
-    def installing(self, job_id: str, now_s: float) -> None:
-        """Say that packages are being installed for a job, if it is still being prepared."""
+    def progress(self, job_id: str, reason: Reason, now_s: float) -> None:
+        """Say how far a job's preparation is, if it is still being prepared."""
         with self._transaction() as db:
             if self.get(job_id).state is State.PREPARING:
-                self._set(db, job_id, now_s, reason=Reason.INSTALLING, detail="")
+                self._set(db, job_id, now_s, reason=reason, detail="")
 
     def annotate(self, job_id: str, notes: Iterable[str], now_s: float) -> None:
         """Replace what the submitter is told beside the state; silent when nothing changes."""
@@ -293,11 +293,31 @@ class Store:
                 self._set(db, job_id, now_s, pinned=int(pinned))
         return self.get(job_id)
 
-    def clearable(self, limit: int) -> list[Job]:
-        """Ended jobs whose results may make room, the oldest first."""
+    def clearable(self, newest: int, limit: int) -> list[Job]:
+        """Ended jobs whose results may make room, the oldest first, at most `limit`; the `newest` ones are kept.
+
+        Neither pinned ones nor what the fleet still waits for.
+        """
         marks = ",".join("?" * len(jobs.FINAL))
-        query = f"SELECT * FROM job WHERE state IN ({marks}) AND pinned = 0 AND cleared_at IS NULL ORDER BY ended_at, id LIMIT ?"  # noqa: S608 - question marks only
-        return _jobs(self._db.execute(query, (*jobs.FINAL, limit)))
+        query = (
+            f"SELECT * FROM job WHERE state IN ({marks}) AND pinned = 0 AND cleared_at IS NULL AND place <> ?"  # noqa: S608 - question marks only
+            " AND id NOT IN (SELECT local_id FROM fleet_held)"
+            " AND id NOT IN (SELECT id FROM job WHERE cleared_at IS NULL ORDER BY id DESC LIMIT ?) ORDER BY ended_at, id LIMIT ?"
+        )
+        return _jobs(self._db.execute(query, (*jobs.FINAL, AWAY, newest, limit)))
+
+    def clear(self, job_id: str, now_s: float) -> bool:
+        """Mark an ended job's results as cleared, before they are removed; False if it was pinned meanwhile."""
+        with self._transaction() as db:
+            job = self.get(job_id)
+            if job.pinned or not job.state.is_final:
+                return False
+            self._set(db, job_id, now_s, cleared_at=now_s)
+        return True
+
+    def cleared(self) -> list[Job]:
+        """Jobs whose results have made room."""
+        return _jobs(self._db.execute("SELECT * FROM job WHERE cleared_at IS NOT NULL"))
 
     # --- events and facts ------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from appliance.notify import Notifier
 from appliance.paths import Paths
 from appliance.runner import Parts, Runner
 from appliance.running import results
+from appliance.running.cell import Fitting
 from appliance.shapes import Report
 from appliance.store import Job, NewJob, Store
 from gym_raas.parameters import PACKAGED
@@ -67,7 +68,7 @@ class House:
         setting = results.Setting("test", PACKAGED, "twin", "0", self.config.job.limit_s)
         parts = Parts(
             self.paths, self.config, store, self.cells, self._prepare, "image",
-            PACKAGED, setting, Notifier({}), self.stopping,
+            lambda _: Fitting("image"), PACKAGED, setting, Notifier({}), self.stopping,
         )  # fmt: skip
         try:
             Runner(parts).serve()

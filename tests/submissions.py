@@ -14,7 +14,7 @@ import pytest
 
 from appliance.config import Config, FetchSection
 from appliance.errors import BadSource
-from appliance.intake import preparing
+from appliance.intake import preparing, requirements
 from appliance.paths import Paths
 from appliance.store import Job, NewJob, Store
 from tests import host_watch
@@ -46,7 +46,11 @@ class Bench:
 
     def prepare(self, job: Job, cancelled: Callable[[], bool] = lambda: False) -> preparing.Prepared:
         """Prepare a job's source."""
-        return preparing.prepare(job, self.paths, self.config, self.packages, cancelled)
+        return preparing.prepare(job, self.paths, self.config, self._equip, cancelled)
+
+    def _equip(self, path: Path) -> tuple[str, ...]:
+        requirements.check(path, self.packages)
+        return ()
 
     def files(self, job: Job) -> dict[str, str]:
         """What the prepared source holds: path and text."""

@@ -93,6 +93,7 @@ def test_a_pinned_job_is_not_cleared(store: Store) -> None:
     for job in (kept, gone):
         store.request_cancel(job, 3.0)
     store.pin(kept, True, 4.0)
-    assert [job.id for job in store.clearable(10)] == [gone]
+    assert [job.id for job in store.clearable(0, 10)] == [gone]
     store.pin(kept, False, 5.0)
-    assert len(store.clearable(10)) == 2
+    assert len(store.clearable(0, 10)) == 2
+    assert [job.id for job in store.clearable(1, 10)] == [kept]

@@ -15,6 +15,7 @@ from appliance.cli import (
     fleet_commands,
     job_commands,
     local_commands,
+    queue_commands,
     robot_commands,
     twin_commands,
 )
@@ -54,6 +55,7 @@ def options(
 for module in (
     local_commands,
     job_commands,
+    queue_commands,
     robot_commands,
     care_commands,
     fleet_commands,

@@ -12,7 +12,7 @@ import io
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,12 +37,14 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
-def prepare(
-    job: Job, paths: Paths, config: Config, packages: Mapping[str, str], cancelled: Callable[[], bool]
-) -> Prepared:
+#: Sees to it that the job finds what the requirements.txt at a path asks for; returns notes for the submitter.
+Equip = Callable[[Path], tuple[str, ...]]
+
+
+def prepare(job: Job, paths: Paths, config: Config, equip: Equip, cancelled: Callable[[], bool]) -> Prepared:
     """Fill `paths.source(job.id)`. A job that had a commit before gets the same one again.
 
-    Raises BadSource (a message for the submitter), Cancelled, IsolationError, or OSError of the data folder's disk.
+    Raises what `equip` raises, and BadSource (a message for the submitter), Cancelled, IsolationError, or OSError of the data folder's disk.
     """
     target, part = paths.source(job.id), paths.job(job.id) / "source.part"
     for left_over in (target, part):
@@ -54,14 +56,14 @@ def prepare(
     try:
         with opened as source:
             tree.copy(source.tree, part, budget, cancelled)
-        requirements.check(part / requirements.NAME, packages)
+        notes = (*source.notes, *equip(part / requirements.NAME))
         part.rename(target)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         with contextlib.suppress(OSError):
             part.parent.rmdir()  # only if nothing else of the job is in it
         raise
-    return Prepared(source.commit, budget.files, budget.bytes, source.notes)
+    return Prepared(source.commit, budget.files, budget.bytes, notes)
 
 
 def _fetched(job: Job, config: Config, cancelled: Callable[[], bool]) -> contextlib.AbstractContextManager[Fetched]:

@@ -1,7 +1,7 @@
-"""Does the job image hold what a repository's `requirements.txt` asks for? Pure, apart from reading that one file.
+"""What does a repository's `requirements.txt` ask for beyond the job image? Pure, apart from reading that one file.
 
-Names and versions are compared with the list of packages that the job image carries; nothing is installed. What can't
-be compared (URLs, other files, pip's options that change where packages come from) is refused with its line.
+Names and versions are compared with the packages that the job image carries; only the rest needs pip. What pip isn't
+asked here (URLs, other files, options that change where packages come from) is refused with its line.
 """
 
 from __future__ import annotations
@@ -48,16 +48,8 @@ _MARKERS: Final = {
 
 
 def check(path: Path, packages: Mapping[str, str]) -> None:
-    """Check the file at `path`, if there is one, against `packages` (name to version). Raises BadSource."""
-    if not path.exists():
-        return
-    if path.is_dir() or path.stat().st_size > _MAX_BYTES:
-        raise BadSource(f"{NAME} is no file of at most {_MAX_BYTES >> 10} KiB. List what run.py imports, one a line.")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadSource(f"{NAME} is not UTF-8 text. Save it as UTF-8.") from error
-    missing = unmet(text, packages)
+    """Refuse the file at `path`, if there is one, unless `packages` (name to version) satisfy it. Raises BadSource."""
+    missing = unmet(_read(path), packages)
     if missing:
         has = ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
         raise BadSource(
@@ -65,6 +57,44 @@ def check(path: Path, packages: Mapping[str, str]) -> None:
             f"{', …' if len(missing) > _SHOWN else ''}. The image has {has}. Loosen the versions, or put pure Python "
             "packages beside run.py and take their lines out."
         )
+
+
+def wanted(path: Path, packages: Mapping[str, str]) -> str:
+    """What pip is to install for the file at `path`: plain requirements, one a line; '' if `packages` satisfy it.
+
+    All that applies here stands in it, so that pip finds versions that go together. Raises BadSource for a bad line.
+    """
+    text = _read(path)
+    if not unmet(text, packages):
+        return ""
+    lines = {f"{_plain_name(found)}{found.specifier}" for found in _applying(text)}
+    return "".join(f"{line}\n" for line in sorted(lines))
+
+
+def _read(path: Path) -> str:
+    if not path.exists():
+        return ""
+    if path.is_dir() or path.stat().st_size > _MAX_BYTES:
+        raise BadSource(f"{NAME} is no file of at most {_MAX_BYTES >> 10} KiB. List what run.py imports, one a line.")
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadSource(f"{NAME} is not UTF-8 text. Save it as UTF-8.") from error
+
+
+def _applying(text: str) -> list[Requirement]:
+    """The requirements that hold in the job image. Raises BadSource for a bad line."""
+    found = []
+    for number, line in _lines(text):
+        requirement = _parse(number, line)
+        if requirement is not None and _applies(requirement, number, line):
+            found.append(requirement)
+    return found
+
+
+def _plain_name(requirement: Requirement) -> str:
+    extras = ",".join(sorted(requirement.extras))
+    return canonicalize_name(requirement.name) + (f"[{extras}]" if extras else "")
 
 
 def unmet(text: str, packages: Mapping[str, str]) -> list[str]:
@@ -75,17 +105,14 @@ def unmet(text: str, packages: Mapping[str, str]) -> list[str]:
     """
     here = {canonicalize_name(name): version for name, version in packages.items()}
     missing = []
-    for number, line in _lines(text):
-        wanted = _parse(number, line)
-        if wanted is None or not _applies(wanted, number, line):
-            continue
-        name = canonicalize_name(wanted.name)
+    for asked in _applying(text):
+        name = canonicalize_name(asked.name)
         if name == _OWN and name not in here:
             continue
-        if name not in here:
-            missing.append(_shown(wanted))
-        elif not _satisfies(wanted, here[name]):
-            missing.append(f"{_shown(wanted)} (there is {here[name]})")
+        if name not in here or asked.extras:  # what an extra brings along only pip knows
+            missing.append(_shown(asked))
+        elif not _satisfies(asked, here[name]):
+            missing.append(f"{_shown(asked)} (there is {here[name]})")
     return missing
 
 
@@ -125,7 +152,7 @@ def _parse(number: int, line: str) -> Requirement | None:
         ) from error
     if requirement.url:
         raise BadSource(
-            f"{where}: {requirement.name} comes from a URL, and nothing is installed here. Put it beside run.py."
+            f"{where}: {requirement.name} comes from a URL, and only the index is asked here. Put it beside run.py."
         )
     return requirement
 
@@ -150,4 +177,5 @@ def _satisfies(requirement: Requirement, version: str) -> bool:
 
 
 def _shown(requirement: Requirement) -> str:
-    return plain(f"{requirement.name}{requirement.specifier}", 80)
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return plain(f"{requirement.name}{extras}{requirement.specifier}", 80)

