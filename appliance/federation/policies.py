@@ -55,7 +55,8 @@ def seaweedfs(
     bucket: str, keys: Keys, who: str, access_key: str = "", secret_key: str = "", *, compacts: bool = False
 ) -> dict[str, Any]:
     """An identity for `s3.json` (`weed server -s3 -s3.config=s3.json`)."""
-    writes = [f"{keys.appliance(who)}*", f"{keys.queue}*", f"{keys.root}a/*", keys.bell]
+    # Names without a star at their end it never grants.
+    writes = [f"{keys.appliance(who)}*", f"{keys.queue}*", f"{keys.root}a/*", f"{keys.bell}*"]
     if compacts:
         writes += [f"{keys.root}idx/*", f"{keys.root}site/*"]
     actions = [

@@ -53,6 +53,16 @@ def probe(perform: Callable[[Request], Reply], keys: Keys, who: str, wall_s: flo
     _rights(listed, "list")
     if not any(row.key == key for row in listed.rows):
         raise UnfitStore(f"The store doesn't list what was just written. {_RIGHT}")
+    # What a member writes outside its own folder; names that stand there are left as they are, and mean nothing.
+    for name, verb in (
+        (keys.bell, "ring the bell"),
+        (f"{keys.queue}probe", "submit"),
+        (f"{keys.root}a/probe", "send archives"),
+    ):
+        if perform(Put(name, b"{}", create=True)).status is Status.DENIED:
+            raise UnfitStore(
+                f"The credentials may not {verb} in this fleet. `raas fleet policy` prints what they need."
+            )
 
 
 def _rights(reply: Reply, verb: str) -> None:

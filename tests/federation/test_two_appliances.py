@@ -1,0 +1,188 @@
+"""Two whole appliances on twins and one SeaweedFS: jobs go there, run under a lease, and come back, whatever happens between."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from appliance.federation import entries
+from appliance.federation.entries import Claim, Done, Outcome
+from appliance.federation.requests import Get, List, Put, Status
+from appliance.federation.signing import Certificate, Ed25519Signer, Identity, certify
+from appliance.jobs import State
+from appliance.shapes import JobView
+from tests.appliance_process import Appliance, running_appliance
+from tests.federation.fleet import FLEET, Fleet, identities, signer_of
+from tests.federation.gate import Gate, gate
+from tests.federation.servers import seaweedfs
+from tests.patience import eventually
+
+PROGRAM = """
+import gymnasium, gym_raas
+env = gymnasium.make('raaspendulum-v1')
+env.reset()
+for step in range({steps}):
+    env.step(env.action_space.sample())
+    if step % 20 == 0:
+        print('step', step, flush=True)
+env.close()
+"""
+PATIENCE_S = 90.0
+
+
+@dataclass
+class Pair:
+    """Two members of one fleet; `a` takes no jobs of its own accord."""
+
+    fleet: Fleet
+    gate: Gate
+    a: Appliance
+    b: Appliance
+
+    def submit(self, name: str, steps: int = 100, **fields: str) -> JobView:
+        """A job from `a` for the fleet."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "source")
+            source.mkdir()
+            (source / "run.py").write_text(PROGRAM.format(steps=steps))
+            archive = shutil.make_archive(str(Path(folder, "source")), "gztar", source)
+            return self.a.client.submit_to_fleet(Path(archive), {"name": name, **fields})
+
+    def name_in_fleet(self, name: str) -> str:
+        """The job's name in the bucket, once it is there."""
+
+        def found() -> str | None:
+            page = self.fleet.store().perform(List(self.fleet.keys.queue))
+            for row in page.rows:
+                place = self.fleet.keys.parse_slot(row.key)
+                body = self.fleet.store().perform(Get(row.key)).body
+                if place and place[1] == 0 and f'"name":"{name}"'.encode() in body:
+                    return place[0]
+            return None
+
+        return eventually(found, what="in the bucket")
+
+    def complaints(self, appliance: Appliance) -> str:
+        return " ".join(one.text for one in appliance.client.fleet().complaints)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("fleet")
+    with ExitStack() as stack:
+        where = stack.enter_context(seaweedfs(identities("pi-a", "pi-b", compactor="pi-b")))
+        relay = stack.enter_context(gate(where.endpoint))
+        fleet = Fleet(replace(where, endpoint=relay.url), folder / "fleet.key")
+        fleet.create()
+        for name in ("pi-a", "pi-b"):
+            fleet.join(folder / name, name)
+        fleet.raas(["admit", "pi-b", "--key", str(fleet.key), "--compactor"])
+        a, b = (stack.enter_context(running_appliance(folder / name)) for name in ("pi-a", "pi-b"))
+        a.client.pause_queue()
+        yield Pair(fleet, relay, a, b)
+
+
+def test_a_job_runs_on_the_other_one_is_seen_live_and_its_bundle_comes_home_unchanged(
+    pair: Pair, tmp_path: Path
+) -> None:
+    job = pair.submit("far", steps=200, live="1")
+    assert (job.state, job.place) == ("queued", "away")
+    running = pair.a.reaches(job.id, State.RUNNING, PATIENCE_S)
+    assert "pi-b" in running.sentence
+    assert running.started_at is not None
+    eventually(lambda: "step 0" in pair.a.log(job.id), what="shown live")
+    assert not State(pair.a.client.job(job.id).state).is_final
+    done = pair.a.finished(job.id, PATIENCE_S)
+    assert (done.state, done.steps, done.has_bundle) == ("succeeded", 200, True)
+    (there,) = [one for one in pair.b.client.jobs().jobs if one.name == "far"]
+    assert (there.place, there.state, there.submitter) == ("guest", "succeeded", "anonymous@pi-a")
+    sums = []
+    for appliance, job_id in ((pair.a, job.id), (pair.b, there.id)):
+        appliance.client.download(job_id, "bundle.zip", tmp_path / job_id)
+        sums.append(hashlib.sha256((tmp_path / job_id).read_bytes()).hexdigest())
+    assert sums[0] == sums[1]
+    assert pair.a.log(job.id) == pair.b.log(there.id)
+    pair.a.client.download(job.id, "result.json", tmp_path / "result.json")
+
+
+def test_both_pages_show_both_robots_and_the_bucket_has_a_page_of_its_own(pair: Pair) -> None:
+    for appliance in (pair.a, pair.b):
+        picture = eventually(lambda found=appliance: found.client.fleet().picture, what="a picture")
+        assert {member.who for member in picture.members if member.is_alive} == {"pi-a", "pi-b"}
+    page = eventually(
+        lambda: pair.fleet.store().perform(Get(pair.fleet.keys.site("index.html"))).body, what="a page in the bucket"
+    )
+    assert b"pi-b" in page
+    assert b"<script" not in page
+
+
+@pytest.mark.slow
+def test_a_cancelled_job_ends_where_it_runs(pair: Pair) -> None:
+    job = pair.submit("unwanted", steps=220, live="1")
+    pair.a.reaches(job.id, State.RUNNING, PATIENCE_S)
+    pair.a.client.cancel(job.id)
+    assert pair.a.finished(job.id, PATIENCE_S).state == "cancelled"
+
+    def over() -> JobView | None:
+        (there,) = [one for one in pair.b.client.jobs().jobs if one.name == "unwanted"]
+        return there if State(there.state).is_final else None
+
+    eventually(over, PATIENCE_S, "ended there")
+
+
+@pytest.mark.slow
+def test_without_the_bucket_local_jobs_go_on_and_then_everything_arrives_once(pair: Pair) -> None:
+    names = ["before", "between"]
+    jobs = [pair.submit("before", steps=150)]
+    eventually(lambda: any(one.name == "before" for one in pair.b.client.jobs().jobs), PATIENCE_S, "taken")
+    pair.gate.shut()
+    jobs.append(pair.submit("between", steps=20))
+    local = pair.b.submit({"run.py": "print('mine')"}, "local")
+    assert pair.b.finished(local.id, PATIENCE_S).state == "succeeded"
+    pair.gate.reopen()
+    assert [pair.a.finished(job.id, 2 * PATIENCE_S).state for job in jobs] == ["succeeded"] * 2
+    done = [one.name for one in pair.b.client.jobs().jobs if one.state == "succeeded" and one.name in names]
+    assert sorted(done) == names
+
+
+@pytest.mark.slow
+def test_forged_replayed_and_misplaced_entries_are_refused_and_reported(pair: Pair) -> None:
+    pair.b.client.pause_queue()
+    old = pair.name_in_fleet("far")
+    job = pair.submit("attacked", steps=20)
+    name = pair.name_in_fleet("attacked")
+    store, keys = pair.fleet.store(), pair.fleet.keys
+    spec = store.perform(Get(keys.slot(name, 0))).body
+    stranger = Ed25519Signer(b"s" * 32)
+    forged = Identity(stranger, certify(stranger, Certificate(FLEET, "pi-b", stranger.public, 1e12)), "pi-b")
+    claim = Claim(fleet=FLEET, job=name, slot=1, prev=entries.digest(spec), by="pi-b", nonce="1")
+    assert store.perform(Put(keys.slot(name, 1), forged.seal(claim, odd=False), create=True)).status is Status.OK
+    replayed = store.perform(Get(keys.slot(old, 2))).body  # a whole, honest end, of another job
+    assert store.perform(Put(keys.slot(name, 2), replayed, create=True)).status is Status.OK
+    member = signer_of(pair.a.paths.data)
+    certificate = store.perform(Get(keys.member("pi-a"))).body
+    ending = Done(fleet=FLEET, job=name, slot=3, prev=entries.digest(replayed), by="pi-a", nonce="2", token=1,
+                  outcome=Outcome("succeeded"))  # fmt: skip
+    sealed = Identity(member.signer, certificate, "pi-a").seal(ending, odd=True)
+    assert store.perform(Put(keys.slot(name, 3), sealed, create=True)).status is Status.OK
+    pair.b.client.resume_queue()
+    assert pair.a.finished(job.id, 2 * PATIENCE_S).steps == 20
+    said = eventually(lambda: pair.complaints(pair.b) if "slot 3" in pair.complaints(pair.b) else "", what="reported")
+    assert "slot 1 was refused: its author's certificate was not made by this fleet's operator" in said
+    assert "slot 2 was refused: it was written for another job" in said
+    assert "slot 3 was refused: nobody holds the job" in said
+
+
+def test_a_member_cannot_write_in_anothers_folder_nor_admit_itself(pair: Pair) -> None:
+    thief = Fleet(replace(pair.fleet.where, access_key="key-pi-a", secret_key="secret-pi-a"), pair.fleet.key).store()
+    keys = pair.fleet.keys
+    for key in (keys.heartbeat("pi-b"), keys.charter, keys.revoked, keys.site("index.html"), "f/other/bell"):
+        assert thief.perform(Put(key, b"mine")).status is Status.DENIED
+    thief.close()
