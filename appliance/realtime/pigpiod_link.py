@@ -120,6 +120,7 @@ class _Attempt:
         self._refreshed_us = self._refreshes = 0
         self._sequence = -1
         self._lost_reports = False
+        self._reported_us = now_us
         self._reports: list[Report] = []
         self._lag_us = 0
 
@@ -137,8 +138,15 @@ class _Attempt:
         if self._phase is not _Phase.UP:
             return Received(False, Fault.LINK_LOST, (), False, now_us)
         reports, self._reports = self._reports, []
-        lost, self._lost_reports = self._lost_reports, False
+        lost, self._lost_reports = self._lost_reports or self._is_silent(now_us), False
         return Received(True, fault, reports, lost, now_us - self._lag_us)
+
+    def _is_silent(self, now_us: int) -> bool:
+        """Whether reports are missing, which come all the time. Raises BrokenLink when they seem to have ended."""
+        silent_us = now_us - self._reported_us
+        if silent_us > _LOST_US:
+            raise BrokenLink("the robot reports nothing any more")
+        return silent_us > self._slow_us
 
     def _connect(self, now_us: int) -> None:
         if self._commands.is_open() and self._notifications.is_open():
@@ -201,6 +209,7 @@ class _Attempt:
             self._script = ready.script
             self._lag_us = now_us - ready.tick_us
             self._reports.insert(0, Report(ready.tick_us, ready.levels))
+            self._reported_us = now_us
             self._phase = _Phase.UP
 
     def _hear(self, command: int, result: int, now_us: int) -> None:
@@ -236,6 +245,8 @@ class _Attempt:
         whole = offset + (len(data) - offset) // REPORT.size * REPORT.size
         reports, expected = self._reports, self._sequence
         near_us = now_us - self._lag_us
+        if whole > offset:
+            self._reported_us = now_us
         for sequence, flags, tick_us, levels in REPORT.iter_unpack(data[offset:whole]):
             if sequence != expected and expected >= 0:
                 self._lost_reports = True

@@ -22,6 +22,7 @@ class Cmd(enum.IntEnum):
     PWM = 5
     PRS = 6
     PFS = 7
+    WDOG = 9
     BR1 = 10
     TICK = 16
     NB = 19

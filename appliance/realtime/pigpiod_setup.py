@@ -24,6 +24,8 @@ from appliance.realtime.pigpiod_protocol import (
 from gym_raas.parameters import Robot
 
 _WORD = 0xFFFFFFFF
+#: pigpiod reports at least this often, also when the arm hangs still, so that silence means that reports are lost.
+_REPORT_MS = 30
 
 
 class Ready(NamedTuple):
@@ -63,10 +65,11 @@ def steps(robot: Robot, budget: int, notifications: Callable[[], int]) -> Steps:
     while notifications() < 0:
         yield [request(Cmd.TICK)]
     mask = sum(1 << pin for pin in inputs)
-    tick_us, levels, result = yield [
-        request(Cmd.TICK), request(Cmd.BR1), request(Cmd.NB, notifications(), mask)
+    tick_us, levels, *results = yield [
+        request(Cmd.TICK), request(Cmd.BR1), request(Cmd.NB, notifications(), mask),
+        request(Cmd.WDOG, pins.encoder_a, _REPORT_MS),
     ]  # fmt: skip
-    _demand([result], "notifications")
+    _demand(results, "notifications")
     return Ready(script, tick_us & _WORD, levels & _WORD)
 
 

@@ -56,8 +56,13 @@ class Notifications:
 
     @property
     def busy(self) -> bool:
-        """Whether something may be due soon although no level changes."""
-        return bool(self._watchdogs or self._fired_events)
+        """Whether something is due now although no level changes."""
+        return bool(self._fired_events)
+
+    @property
+    def watchdog_us(self) -> int | None:
+        """When the next watchdog reports, if nothing changes before; None where there is none."""
+        return min((dog.since_us + dog.timeout_us for dog in self._watchdogs.values()), default=None)
 
     def open(self, now_us: int, stream: int | None) -> int:
         """NO, or NOIB on a connection, whose former handle it replaces: the handle's number, or a refusal."""

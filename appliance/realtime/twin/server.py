@@ -115,9 +115,9 @@ class Server:
     def _next_due_us(self) -> int:
         """When there is something to do although no client sends anything."""
         due_us = self._tick_due_us if self._daemon.busy else self._tick_due_us + _IDLE_TICK_US
-        script_us = self._daemon.scripts.next_us
-        if script_us is not None and script_us < due_us:
-            due_us = script_us
+        for soon_us in (self._daemon.scripts.next_us, self._daemon.notifications.watchdog_us):
+            if soon_us is not None and soon_us < due_us:
+                due_us = soon_us
         for connection in self._held:
             due_us = min(due_us, connection.held_until_us or 0)
         return due_us
