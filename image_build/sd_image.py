@@ -29,7 +29,7 @@ from image_build.sd.plan import Plan, plan, summary
 from image_build.sd.raspberrypi import RASPBERRYPI
 
 FLAVOURS: Final = {flavour.name: flavour for flavour in (DEBIAN, RASPBERRYPI)}
-CACHE: Final = Path(__file__).resolve().parents[1] / ".cache" / "sd_image"
+CACHE: Final = Path(__file__).resolve().parents[1] / "build" / "sd_image"
 
 
 def main(arguments: list[str]) -> int:

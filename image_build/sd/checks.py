@@ -18,7 +18,7 @@ NEEDED_MODULES: Final = frozenset(
     "gpio-regulator fixed sdhci-iproc bcm2835 mmc_block bcm2835_wdt ext4 vfat virtio_pci virtio_blk".split()
 )
 NEEDED_PACKAGES: Final = frozenset(
-    "avahi-daemon docker.io initramfs-tools iptables network-manager openssh-server python3 polkitd git".split()
+    "apparmor avahi-daemon docker.io initramfs-tools iptables network-manager openssh-server python3 polkitd git".split()
 )
 #: Any of these on the command line puts a console on the encoder's pins (GPIO 14 and 15).
 _SERIAL: Final = ("console=ttyS", "console=ttyAMA", "console=serial", "kgdboc=", "earlycon")

@@ -50,6 +50,7 @@ def system_files(flavour: Flavour) -> dict[str, File]:
         "/etc/hostname": "raas\n",
         "/etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 raas\n",
         "/etc/machine-id": "uninitialized\n",
+        "/etc/default/locale": "LANG=C.UTF-8\n",
         "/etc/initramfs-tools/conf.d/raas.conf": "MODULES=list\nCOMPRESS=zstd\nRESUME=none\n",
         "/etc/initramfs-tools/modules": "".join(f"{name}\n" for name in contents.INITRD_MODULES),
         "/etc/systemd/system.conf.d/raas.conf": watchdog,
@@ -59,8 +60,12 @@ def system_files(flavour: Flavour) -> dict[str, File]:
             "PasswordAuthentication no\nPermitRootLogin prohibit-password\n"
             "AuthorizedKeysFile /etc/ssh/keys/authorized_keys\nHostKey /etc/ssh/keys/ssh_host_ed25519_key\n"
         ),
-        "/etc/NetworkManager/conf.d/raas.conf": "[main]\nplugins=keyfile\n[connection]\nwifi.powersave=2\n",
-        "/etc/docker/daemon.json": '{"log-driver": "none"}\n',
+        "/etc/NetworkManager/conf.d/raas.conf": (
+            # hostname-mode: or the name that the first boot gave would be taken back for the one in the root.
+            "[main]\nplugins=keyfile\nhostname-mode=none\n[connection]\nwifi.powersave=2\n"
+        ),
+        # The key is one that Docker 20.10 wants to write, and beside this file it can't.
+        "/etc/docker/daemon.json": ('{"log-driver": "none", "deprecated-key-path": "/var/lib/docker/key.json"}\n'),
         "/usr/share/raas/raas.yaml": raas_yaml(flavour),
         "/usr/share/raas/flavour": f"{flavour.name}\n",
         "/usr/share/raas/setup-example.yaml": EXAMPLE,

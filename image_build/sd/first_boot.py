@@ -6,11 +6,12 @@ up, and raas-status.txt, the screen and the journal say what is the matter.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,8 @@ SETUP: Final = "raas.yaml"
 PRESEED: Final = "rpi-preseed.toml"
 APPLIED: Final = "raas-applied.yaml"
 STATUS: Final = "raas-status.txt"
+#: What was told at this start, for the network's watch, which adds its own to the status.
+TOLD: Final = Path("/run/raas-first-boot.json")
 
 #: Runs a program; returns whether it ended well.
 Run = Callable[[Sequence[str]], bool]
@@ -44,6 +47,7 @@ class Places:
     identity: Path = Paths.of(Path("/var/lib/raas")).identity
     serial: Path = Path("/sys/firmware/devicetree/base/serial-number")
     machine_id: Path = Path("/etc/machine-id")
+    told: Path = TOLD
 
     def folder(self, role: str) -> Path:
         """The folder of a `Change`."""
@@ -59,10 +63,11 @@ def start(places: Places, run: Run) -> str:
     try:
         places.settings.mkdir(parents=True, exist_ok=True)
         if not settings.exists() and places.defaults.exists():
-            _write(settings, places.defaults.read_text(), 0o640)
+            write(settings, places.defaults.read_text(), 0o640)
         applied = _apply_all(places, run, problems)
     except OSError as error:
         problems.append(f"Settings can't be kept: {error}. Is the card full or worn out?")
+    _hand_over(places.settings.glob("*.yaml"), "root", "raas")
     _keep_machine_id(places, run)
     hostname = _hostname(places)
     run(["hostname", hostname])
@@ -70,7 +75,8 @@ def start(places: Places, run: Run) -> str:
     if not _start_ssh(places, run):
         problems.append("ssh didn't start; `journalctl -u ssh` tells why.")
     text = applying.status(hostname, tuple(problems), applied, _setup_code(places, problems))
-    _on_boot_partition(places, run, lambda: _write(places.boot / STATUS, text, 0o644))
+    write(places.told, json.dumps({"status": text, "problems": problems}), 0o600)
+    on_boot_partition(places.boot, run, lambda: write(places.boot / STATUS, text, 0o644))
     return text
 
 
@@ -85,7 +91,7 @@ def _apply_all(places: Places, run: Run, problems: list[str]) -> tuple[str, ...]
         problems += said
         applied += _apply(setup, places, problems)
         if setup != Setup():  # a file of which nothing was understood stays as it is, for its owner to mend
-            _on_boot_partition(places, run, partial(_retire, path, text))
+            on_boot_partition(places.boot, run, partial(_retire, path, text))
     return tuple(dict.fromkeys(applied))
 
 
@@ -96,7 +102,7 @@ def _apply(setup: Setup, places: Places, problems: list[str]) -> list[str]:
     for change in made:
         folder = places.folder(change.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / change.name, change.text, change.mode)
+        write(folder / change.name, change.text, change.mode)
     if setup.owner_password:
         try:
             _set_password(places.identity, setup.owner_password)
@@ -111,7 +117,7 @@ def _set_password(folder: Path, password: str) -> None:
         ownership.change(password)
     else:
         ownership.claim(ownership.setup_code(), password)
-    _hand_over(folder)
+    _hand_over((folder, *folder.iterdir()), "raas-webui", "raas-webui")
 
 
 def _setup_code(places: Places, problems: list[str]) -> str:
@@ -120,18 +126,18 @@ def _setup_code(places: Places, problems: list[str]) -> str:
         if ownership.is_claimed:
             return ""
         code = ownership.setup_code()
-        _hand_over(places.identity)
+        _hand_over((places.identity, *places.identity.iterdir()), "raas-webui", "raas-webui")
         return code
     except (RaasError, OSError) as error:
         problems.append(f"Who owns this appliance can't be read: {error}")
         return ""
 
 
-def _hand_over(folder: Path) -> None:
-    """These files are the web page's user's, who reads and changes them; where there is no such user they stay."""
+def _hand_over(found: Iterable[Path], user: str, group: str) -> None:
+    """Give files to the services that read them (systemd-tmpfiles ran before); where there are no such users they stay."""
     try:
-        for path in (folder, *folder.iterdir()):
-            shutil.chown(path, "raas-webui", "raas-webui")
+        for path in found:
+            shutil.chown(path, user, group)
     except LookupError:
         pass
 
@@ -174,7 +180,7 @@ def _retire(path: Path, text: str) -> None:
     A card's controller may keep old blocks all the same: whoever lends out the card should change the password.
     """
     kept = setup_file.without_secrets(text) if path.name == SETUP else ""
-    _write(
+    write(
         path.with_name(APPLIED),
         f"# Applied. Secrets were taken out; write a new {SETUP} to change something.\n{kept}",
         0o644,
@@ -187,19 +193,19 @@ def _retire(path: Path, text: str) -> None:
     durable.sync_file(path.parent)
 
 
-def _on_boot_partition(places: Places, run: Run, act: Callable[[], None]) -> None:
-    """The boot partition is mounted read only, but for this moment."""
-    run(["mount", "-o", "remount,rw", str(places.boot)])
+def on_boot_partition(boot: Path, run: Run, act: Callable[[], None]) -> None:
+    """Write to the boot partition, which is mounted read only but for this moment."""
+    run(["mount", "-o", "remount,rw", str(boot)])
     try:
         act()
     except OSError as error:
-        print(f"{places.boot} can't be written: {error}", file=sys.stderr)
+        print(f"{boot} can't be written: {error}", file=sys.stderr)
     finally:
-        run(["mount", "-o", "remount,ro", str(places.boot)])
+        run(["mount", "-o", "remount,ro", str(boot)])
 
 
-def _write(path: Path, text: str, mode: int) -> None:
-    """Whole or not at all, and never readable by others for a moment."""
+def write(path: Path, text: str, mode: int) -> None:
+    """Write a file, whole or not at all, and never readable by others for a moment."""
     before = os.umask(0o077)
     try:
         durable.write(path, text.encode())

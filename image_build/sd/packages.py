@@ -10,15 +10,13 @@ from typing import Final
 from image_build import apt_sources
 from image_build.process import BuildError, run
 from image_build.rootfs import SOURCE_DATE_S
+from image_build.sd import contents
 from image_build.sd.files import File
 from image_build.sd.flavour import Archive, Flavour
 from image_build.sd.plan import ARCHITECTURE
 
 _BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
 _HINT: Final = "Packages for arm64 must be reachable with apt-get, and this needs root and qemu-user-static."
-#: Of no use without a person at a terminal; licences stay.
-_EXCLUDED: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
-_INCLUDED: Final = ("/usr/share/doc/*/copyright",)
 #: The initrd is made three times by triggers, each a minute under emulation; this makes it once, at the end.
 _HOLD_INITRD: Final = (
     'chroot "$1" dpkg-divert --quiet --local --rename --add /usr/sbin/update-initramfs'
@@ -56,8 +54,8 @@ def bootstrap(
             [
                 *_command(packages),
                 *("--dpkgopt=force-confold", f'--setup-hook=cp -r {name}/. "$1"'),
-                *(f"--dpkgopt=path-exclude={path}" for path in _EXCLUDED),
-                *(f"--dpkgopt=path-include={path}" for path in _INCLUDED),
+                *(f"--dpkgopt=path-exclude={path}" for path in contents.EXCLUDED),
+                *(f"--dpkgopt=path-include={path}" for path in contents.INCLUDED),
                 *(f"--essential-hook={_HOLD_INITRD}", f"--customize-hook={_MAKE_INITRD}", f"--customize-hook={_TIDY}"),
                 *("--format=tar", flavour.suite, str(tar), "-"),
             ],

@@ -70,7 +70,10 @@ def plan(flavour: Flavour, inputs: Inputs) -> Plan:
     early = {path: content for path, content in system.items() if path.startswith(("/etc/default", "/etc/initramfs"))}
     boot = {path: file.text for path, file in files.boot_files(flavour).items()}
     owned = {
-        "packages": _packed(flavour.suite, flavour.debian_components, flavour.archives, packages, early),
+        "packages": _packed(
+            *(flavour.suite, flavour.debian_components, flavour.archives, packages, early),
+            *(contents.EXCLUDED, contents.INCLUDED),
+        ),
         "pigpiod": _packed(flavour.suite),
         "python": inputs.lock,
         "job-image": inputs.job_image,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from image_build import services
 from image_build.process import BuildError, run
-from image_build.rootfs import SOURCE_DATE_S
+from image_build.rootfs import COMPILE_ARGUMENTS, SOURCE_DATE_S
 from image_build.sd import contents, files
 from image_build.sd.device_tree import way_to_card
 from image_build.sd.files import File
@@ -55,9 +56,10 @@ def compose(root: Path, boot: Path, flavour: Flavour, archives: Mapping[str, Pat
     install_code(root)
     services.install(root, enable=True)
     _create_users(root)
-    _link(
-        root / "etc/resolv.conf", "/run/NetworkManager/resolv.conf"
-    )  # the root is read only, and NetworkManager knows
+    # The root is read only: what programs would make on their first start is there.
+    _link(root / "etc/resolv.conf", "/run/NetworkManager/resolv.conf")
+    _link(root / "var/lib/dbus/machine-id", "/etc/machine-id")
+    (root / "var/cache/private").mkdir(mode=0o700, parents=True, exist_ok=True)
     for unit in files.units():
         _write(root / services.UNITS / unit.name, File(unit.read_text()))
     for path, file in files.system_files(flavour).items():
@@ -94,6 +96,20 @@ def install_code(root: Path) -> None:
     _write(environment / "bin/raas", File(command, 0o755))
     _link(root / "usr/bin/raas", "/usr/lib/raas/bin/raas")
     _link(root / CODE / ".cache", "/var/cache/raas")
+
+
+def compile_python(root: Path) -> None:
+    """Compile all Python of the image, once and for all.
+
+    A root that is read only keeps nothing of what a start compiles, and the one time of all files (disk.settle_times)
+    makes Debian's own compiled files, which go by time, look old; ours carry a hash that isn't checked.
+    """
+    version = _python_version(root)
+    own = f"{sys.version_info.major}.{sys.version_info.minor}" == version
+    python: list[str | Path] = [sys.executable] if own else ["chroot", root, "/usr/bin/python3"]
+    folders = [Path(f"usr/lib/python{version}"), Path("usr/lib/python3"), CODE, SITE]
+    found = [folder if own else Path("/") / folder for folder in folders if (root / folder).exists()]
+    run([*python, *COMPILE_ARGUMENTS, "-f", "-p", "/", *found], cwd=root)
 
 
 def initrd_complaints(root: Path, boot: Path) -> tuple[str, ...]:

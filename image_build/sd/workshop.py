@@ -95,6 +95,7 @@ class Workshop:
             boot.mkdir()
             archives = {step: outputs[step] for step in ("packages", "pigpiod", "python")}
             tree.compose(root, boot, flavour, archives, next(outputs["job-image"].iterdir()))
+            tree.compile_python(root)
             if said := tree.initrd_complaints(root, boot):
                 raise BuildError("This image wouldn't find its root: " + " ".join(said))
             disk.make_fat(boot, partial / "boot.fat", layout.BOOT, flavour.disk_id)

@@ -25,6 +25,7 @@ class Machine:
         self.places = Places(
             **{name: folder / name for name in names},
             defaults=folder / "defaults.yaml", serial=folder / "serial", machine_id=folder / "machine-id",
+            told=folder / "told.json",
         )  # fmt: skip
         self.places.boot.mkdir()
         self.places.defaults.write_text(raas_yaml(RASPBERRYPI))

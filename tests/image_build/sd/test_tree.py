@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -132,7 +133,22 @@ def test_a_unit_of_the_image_starts_a_module_that_there_is(unit: Path) -> None:
     assert modules
     for module in modules:
         assert (tree.CHECKOUT / f"{module.replace('.', '/')}.py").is_file()
-    assert INSTALL.split("\n")[0] in unit.read_text()
+    assert ("[Install]" in unit.read_text()) == (unit.name in contents.ENABLED)
+
+
+def test_all_python_is_compiled_whatever_its_files_times(tmp_path: Path) -> None:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / f"usr/bin/python{version}").touch()
+    module = tmp_path / tree.CODE / "appliance/thing.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("THING = 1\n")
+    tree.compile_python(tmp_path)
+    (compiled,) = module.parent.glob("__pycache__/*.pyc")
+    content = compiled.read_bytes()
+    assert content[4:8] == b"\1\0\0\0", "a hash that isn't checked; see PEP 552"
+    assert f"/{tree.CODE}/appliance/thing.py".encode() in content
+    assert str(tmp_path).encode() not in content
 
 
 def prepared(cache: Path, planned: Plan, at: Path) -> None:
