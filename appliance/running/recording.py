@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from appliance.calibration.residual import Residual
 from appliance.realtime.telemetry import Segment, StepRecord, TickRecord
 from appliance.shapes import Result, Timing
 from gym_raas import task
@@ -93,6 +94,15 @@ def steps_csv(recording: Recording) -> bytes:
         lines.append(
             f"{step.k},{times},{state},{step.action!r},{step.command:.1f},{step.cost!r},{step.missed},{step.flags}"
         )
+    return ("\n".join(lines) + "\n").encode()
+
+
+def twin_csv(apart: Residual | None) -> bytes:
+    """Measured angle and the twin's under the same commands, a line each 50 ms; only a head line without either."""
+    lines = ["t_s,angle_rad,twin_rad"]
+    if apart is not None:
+        columns = zip(apart.times_s.tolist(), apart.measured_rad.tolist(), apart.twin_rad.tolist(), strict=True)
+        lines += [f"{t:.6f},{measured:.6f},{twin:.6f}" for t, measured, twin in columns]
     return ("\n".join(lines) + "\n").encode()
 
 

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from appliance import durable
+from appliance.calibration import residual
+from appliance.calibration.residual import Residual
 from appliance.running import recording
 from appliance.running.record import Record
 from appliance.running.recording import Recording
@@ -28,6 +31,7 @@ REPORT: Final = "report.json"
 BUNDLE: Final = "bundle.zip"
 OUTPUT: Final = "output.log"
 ROBOT: Final = "robot.yaml"
+TWIN: Final = "twin.csv"
 _SCHEMA: Final = 1
 # The oldest date that a zip can hold: the same files make the same archive.
 _ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
@@ -55,11 +59,16 @@ def write(folder: Path, job: Job, record: Record, recorded: Recording, setting: 
     durable.write(folder / "result.json", msgspec.json.encode(result))
     durable.write(folder / "steps.csv", recording.steps_csv(recorded))
     durable.write(folder / "trace.npz", recording.trace_npz(recorded))
-    names = ["result.json", "steps.csv", "trace.npz", *(name for name in (OUTPUT, ROBOT) if (folder / name).exists())]
+    apart = _apart(_robot(folder / ROBOT), recorded)
+    names = ["result.json", "steps.csv", "trace.npz"]
+    if apart is not None:
+        durable.write(folder / TWIN, recording.twin_csv(apart))
+        names.append(TWIN)
+    names += [name for name in (OUTPUT, ROBOT) if (folder / name).exists()]
     for name in (OUTPUT, ROBOT):
         if name in names:
             durable.sync_file(folder / name)
-    report = _report(folder, names, job, record, recorded, setting)
+    report = _report(folder, names, job, record, recorded, setting, apart)
     content = msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n"
     durable.write(folder / BUNDLE, _zip(folder, names, content))
     durable.write(folder / REPORT, content)
@@ -74,7 +83,24 @@ def read_report(folder: Path) -> Report | None:
         return None
 
 
-def _report(folder: Path, names: list[str], job: Job, record: Record, recorded: Recording, setting: Setting) -> Report:
+def _apart(robot: Robot | None, recorded: Recording) -> Residual | None:
+    """The twin under the recorded commands, beside what was measured."""
+    ticks = recorded.ticks
+    if robot is None or not len(ticks):
+        return None
+    columns = (ticks["counts"].astype(np.int64), ticks["velocity_rad_s"].astype(float), ticks["command"].astype(float))
+    return residual.compare(robot, ticks["t_us"] / 1e6, *columns)
+
+
+def _report(
+    folder: Path,
+    names: list[str],
+    job: Job,
+    record: Record,
+    recorded: Recording,
+    setting: Setting,
+    apart: Residual | None,
+) -> Report:
     robot = _robot(folder / ROBOT)
     return Report(
         schema=_SCHEMA,
@@ -109,7 +135,9 @@ def _report(folder: Path, names: list[str], job: Job, record: Record, recorded: 
         output_bytes=record.output_bytes,
         output_dropped_bytes=record.output_dropped_bytes,
         timing=recording.timing(recorded),
-        residual=None,
+        residual=None if apart is None else apart.figures(),
+        self_test_before=record.self_test_before,
+        self_test_after=record.self_test_after,
         files={name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in sorted(names)},
     )
 

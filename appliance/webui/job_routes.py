@@ -23,6 +23,7 @@ DOWNLOADS: Final = {
     "result.json": JSON,
     "report.json": JSON,
     "steps.csv": "text/csv; charset=utf-8",
+    "twin.csv": "text/csv; charset=utf-8",
     "bundle.zip": "application/zip",
 }
 

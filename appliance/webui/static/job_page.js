@@ -6,12 +6,13 @@ import { LogView } from "./log_view.js";
 import { Player } from "./player.js";
 import { say, send } from "./shell.js";
 import { on } from "./stream.js";
+import { showTwin } from "./twin_chart.js";
 
 const find = (name) => document.querySelector(`[data-${name}]`);
 let { job } = JSON.parse(find("page-facts").dataset.pageFacts);
 const log = new LogView(find("log"), find("follow"), job.id);
 const progress = find("progress"), bar = progress.querySelector("progress");
-let live = null, player = null;
+let live = null, player = null, twinShown = false;
 
 function show(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -37,6 +38,10 @@ function draw() {
   find("result").hidden = find("downloads").hidden = !job.has_bundle;
   if (job.state === "running") goLive();
   if (job.has_bundle) player ??= new Player(find("result"), job);
+  if (job.has_bundle && !twinShown) {
+    twinShown = true;
+    showTwin(find("twin"), job);
+  }
   facts();
   log.placeholder(over ? "Nothing was printed." : "Nothing printed yet.");
 }
