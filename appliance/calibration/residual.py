@@ -55,10 +55,12 @@ def compare(
     robot: Robot, t_s: Series, counts: npt.NDArray[np.int64], velocity_rad_s: Series, commands: Series
 ) -> Residual | None:
     """The twin of `robot` under a session's ticks (columns of equal length); None where there is too little to compare."""
-    order = np.concatenate([[True], np.diff(t_s) > 0.0])  # what was torn or repeated is left out
+    if len(t_s) < 2:
+        return None
+    order = np.concatenate([[True], t_s[1:] > np.maximum.accumulate(t_s)[:-1]])  # torn or repeated ticks are left out
     t_s, counts, velocity_rad_s, commands = t_s[order], counts[order], velocity_rad_s[order], commands[order]
     angles: Series = (math.pi + counts * robot.encoder.rad_per_count).astype(np.float64)
-    if len(t_s) < 2 or t_s[-1] - t_s[0] < 2 * SAMPLE_S:
+    if t_s[-1] - t_s[0] < 2 * SAMPLE_S:
         return None
     at = np.searchsorted(t_s, np.arange(t_s[0], t_s[-1], SAMPLE_S)).astype(int)
     changes = np.flatnonzero(np.diff(commands)) + 1
