@@ -31,7 +31,7 @@ def test_a_job_goes_all_the_way_and_leaves_its_results(house: House) -> None:
     assert job.submitted_at <= (job.started_at or 0.0) <= (job.ended_at or 0.0)
     assert (house.paths.attempt(job.id, 1) / "output.log").read_bytes() == b"hello\n"
     assert house.report(job.id).state == "succeeded"
-    assert house.guard.requests() == [Settle, Arm, Start, Disarm]
+    assert house.guard.requests() == [Settle, Arm, Start, Disarm, Settle], "a self-test before and after"
     assert nothing_is_left(house)
 
 

@@ -7,25 +7,28 @@ attempt, the motor goes off first. What goes wrong before run.py begins costs th
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from appliance.config import Config
 from appliance.errors import EngineError, RobotError
 from appliance.jobs import Reason
 from appliance.paths import Paths
-from appliance.realtime.control import Arm, Reply
-from appliance.running import lease, output, record, results
+from appliance.realtime.control import Arm
+from appliance.running import output, record, results, self_test
 from appliance.running.cell import Cell, Exit, Fitting
 from appliance.running.lease import Session
 from appliance.running.output import Capture
 from appliance.running.record import Record
+from appliance.running.self_test import Testing
 from appliance.running.standby import Berth, Standby
 from appliance.running.verdict import Cause, Evidence, SessionEnd, judge
+from appliance.shapes import SelfTest
 from appliance.store import Job
 
 #: How often the submitter's wish and the session are looked at; the end of run.py is seen at once.
@@ -72,6 +75,7 @@ def perform(job: Job, tools: Tools) -> Record:
         attempt.make_ready()
         begun = attempt.begin()
         end = attempt.drive()
+        testing = self_test.after(tools.paths.control("runner"), end.session)
         judged = attempt.judged(begun, end)
     except NotStarted:
         attempt.clean_up()
@@ -82,7 +86,7 @@ def perform(job: Job, tools: Tools) -> Record:
         raise
     record.save(tools.paths, job.id, judged, sync=True)
     attempt.clean_up()
-    return judged
+    return attempt.tested(judged, testing)
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class _Attempt:
         self._job, self._tools = job, tools
         self._berth: Berth | None = None
         self._armed: Session | None = None
-        self._settle_s = 0.0
+        self._before = SelfTest(passed=True)
         self._make_folders()
         self._capture = Capture(self.folder / results.OUTPUT, tools.config.job.output_kb << 10)
 
@@ -116,11 +120,11 @@ class _Attempt:
     def make_ready(self) -> None:
         """The cell gets its source while the pendulum settles; then the robot is armed. Raises NotStarted."""
         control, config = self._tools.paths.control("runner"), self._tools.config
-        settling = _Settling(control, config.realtime.settle_timeout_s)
+        settling = Testing(control, config.realtime.settle_timeout_s)
         try:
             self._berth = berth = self._tools.standby.take(self._tools.fitting(self._job))
             berth.move_in(self._tools.paths.source(self._job.id))
-            self._settle_s = self._settled(settling).settle_s
+            self._before = self._settled(settling)
             objection = self._tools.objection()
             if objection:
                 raise NotStarted(Reason.NO_LEASE, objection)
@@ -132,7 +136,7 @@ class _Attempt:
         except RobotError as error:
             raise NotStarted(Reason.ROBOT_UNAVAILABLE, str(error)) from error
 
-    def _settled(self, settling: _Settling) -> Reply:
+    def _settled(self, settling: Testing) -> SelfTest:
         while not settling.done.wait(_SETTLE_WATCH_S):
             wish = self._tools.watch()
             if wish is not None:
@@ -143,8 +147,9 @@ class _Attempt:
         """Let run.py begin, and the session's clock with it. Raises NotStarted."""
         assert self._berth is not None
         begun = Record(
-            session=self._berth.session, attempt=self._job.attempt, settle_s=self._settle_s, started_at=time.time()
-        )
+            session=self._berth.session, attempt=self._job.attempt, settle_s=self._before.settle_s,
+            self_test_before=self._before, started_at=time.time(),
+        )  # fmt: skip
         record.save(self._tools.paths, self._job.id, begun, sync=False)
         self._tools.started(begun.started_at or 0.0)
         try:
@@ -217,6 +222,7 @@ class _Attempt:
             session=begun.session,
             attempt=begun.attempt,
             settle_s=begun.settle_s,
+            self_test_before=begun.self_test_before,
             started_at=begun.started_at,
             ended_at=end.at_s,
             state=verdict.state,
@@ -228,6 +234,17 @@ class _Attempt:
             output_dropped_bytes=printed.dropped_bytes,
         )
 
+    def tested(self, judged: Record, testing: Testing | None) -> Record:
+        """The record with how the robot was afterwards, where that can be known; the verdict is safe by now."""
+        if testing is None:
+            return judged
+        while not testing.done.wait(WATCH_S):
+            if self._tools.watch() is Cause.SHUTDOWN:
+                return judged
+        found = msgspec.structs.replace(judged, self_test_after=testing.finding())
+        record.save(self._tools.paths, self._job.id, found, sync=False)
+        return found
+
     def clean_up(self) -> None:
         """Motor off, cell gone, folder of the session gone. Never raises: what an absent engine keeps is swept later."""
         if self._armed is not None:
@@ -235,27 +252,3 @@ class _Attempt:
         if self._berth is not None:
             self._tools.standby.put_away(self._berth)
         self._capture.close()
-
-
-class _Settling:
-    """Settling in a thread of its own, which nobody has to wait for."""
-
-    def __init__(self, control: Path, timeout_s: float) -> None:
-        self.done = threading.Event()
-        self._reply: Reply | None = None
-        self._error: RobotError | None = None
-        threading.Thread(target=self._run, args=(control, timeout_s), name="settle", daemon=True).start()
-
-    def _run(self, control: Path, timeout_s: float) -> None:
-        try:
-            self._reply = lease.settle(control, timeout_s)
-        except RobotError as error:
-            self._error = error
-        finally:
-            self.done.set()
-
-    def result(self) -> Reply:
-        """The guard's reply. Raises RobotError."""
-        if self._error is not None:
-            raise self._error
-        return self._reply or Reply()

@@ -12,6 +12,7 @@ import msgspec
 
 from appliance import durable
 from appliance.paths import Paths
+from appliance.shapes import SelfTest
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +30,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     out_of_memory: bool = False
     output_bytes: int = 0
     output_dropped_bytes: int = 0
+    self_test_before: SelfTest | None = None
+    self_test_after: SelfTest | None = None
 
 
 def path(paths: Paths, job_id: str, attempt: int) -> Path:

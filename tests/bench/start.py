@@ -20,7 +20,7 @@ from appliance.config import Config
 from appliance.realtime.cores import loop_core
 from appliance.running import cell
 from appliance.running.cell import Fitting, Limits, Spec
-from appliance.shapes import Report
+from appliance.shapes import Report, SelfTest
 from image_build import job_image
 from tests.appliance_process import Appliance, running_appliance
 
@@ -69,14 +69,15 @@ def measure_queue(jobs: int = QUEUED) -> Idle:
     idle, settles = [], []
     with tempfile.TemporaryDirectory() as folder, running_appliance(Path(folder)) as appliance:
         queued = [appliance.submit({"run.py": DRIVING}).id for _ in range(jobs)]
-        ended_s = 0.0
+        ended_s = after_s = 0.0
         for job_id in queued:
             appliance.finished(job_id, 60.0 * jobs)
             report = _report(appliance, job_id)
             if ended_s:
-                idle.append(float(appliance.log(job_id).split()[0]) - ended_s - report.settle_s)
-                settles.append(report.settle_s)
-            ended_s = report.ended_at
+                rest_s = _resting_s(report.self_test_before) + after_s
+                idle.append(float(appliance.log(job_id).split()[0]) - ended_s - rest_s)
+                settles.append(rest_s)
+            ended_s, after_s = report.ended_at, _resting_s(report.self_test_after)
     return Idle(statistics.median(idle), max(idle), statistics.median(settles))
 
 
@@ -98,8 +99,13 @@ def _job(appliance: Appliance) -> tuple[float, float]:
     posted_s = time.time()
     job = appliance.finished(appliance.submit({"run.py": PROGRAM}).id)
     first_s = float(appliance.log(job.id).split()[0])
-    settle_s = _report(appliance, job.id).settle_s
+    settle_s = _resting_s(_report(appliance, job.id).self_test_before)
     return first_s - posted_s - settle_s, settle_s
+
+
+def _resting_s(test: SelfTest | None) -> float:
+    """How long settling and self-test took."""
+    return 0.0 if test is None else test.settle_s + test.test_s
 
 
 def _report(appliance: Appliance, job_id: str) -> Report:
