@@ -185,6 +185,20 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     step_error_us: dict[str, float]
 
 
+class SelfTest(msgspec.Struct, frozen=True, kw_only=True):
+    """How the robot was before or after a job: settled, nudged, and let swing. `problem` says what to look at.
+
+    friction_rad_s2: Coulomb friction that the swing has shown. zero_correction_counts: how far the zero was off.
+    """
+
+    passed: bool
+    problem: str = ""
+    settle_s: float = 0.0
+    test_s: float = 0.0
+    friction_rad_s2: float = 0.0
+    zero_correction_counts: int = 0
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """`report.json`, written last: what happened in one attempt, and a checksum (SHA-256) of every other file."""
 
@@ -222,3 +236,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     timing: Timing | None
     residual: dict[str, float] | None
     files: dict[str, str]
+    self_test_before: SelfTest | None = None
+    self_test_after: SelfTest | None = None
