@@ -21,13 +21,18 @@ _REPORT_WITHIN_LINES: Final = 2000
 EngineLook = Callable[[Config], Engine | None]
 
 
-def gather(paths: Paths, config_file: Path, engine_look: EngineLook, kernel: Kernel = Kernel()) -> Snapshot:  # noqa: B008 - frozen
-    """Look at everything; takes a few seconds at most, and changes nothing."""
+def gather(paths: Paths, config_file: Path, engine_look: EngineLook, *, try_means: bool) -> Snapshot:
+    """Look at everything; takes a few seconds at most, and changes nothing.
+
+    try_means: where no loop has told what it gets, ask for the same in a process of our own. That says something only of
+    a user who starts loops.
+    """
+    kernel = Kernel()
     config, settings = robot_look.settings(config_file)
     robot = robot_look.robot(config, paths)
     core = loop_core(config.realtime.cpu)
     own = _own_report(paths) if robot.runs else ""
-    tried = own or realtime_trial.report(core, config.realtime.priority)
+    tried = realtime_trial.report(core, config.realtime.priority) if try_means and not own else own
     database, newest_s = store_look.database(paths.database)
     engine = engine_look(config)
     socket = Path(engine.host.removeprefix("unix://")) if engine and engine.host.startswith("unix://") else None

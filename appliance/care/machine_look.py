@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import ipaddress
 import os
 import re
 import shutil
@@ -114,16 +115,21 @@ def _bits(raw: str | None) -> int | None:
 
 def network(kernel: Kernel, address: str, port: int) -> Network:
     """Addresses of this machine, its default route, and whether the page answers."""
-    routes = (kernel.read(kernel.proc / "net" / "route") or "").splitlines()[1:]
+    routes = (kernel.read(kernel.proc / "self" / "net" / "route") or "").splitlines()[1:]
     has_route = any(line.split()[1:2] == ["00000000"] for line in routes)
-    return Network(address, port, _addresses(), has_route, _healthz(address, port))
+    return Network(address, port, _addresses(kernel), has_route, _healthz(address, port))
 
 
-def _addresses() -> tuple[str, ...]:
-    """IPv4 and IPv6 addresses of all interfaces but loopback, as `ip` lists them."""
-    found = re.findall(r"inet6? ([0-9a-f.:]+)/\d+ .*scope global", _said(["ip", "-o", "address"]))
-    own_bridges = ("172.17.",)  # Docker's, on which nobody asks for the page
-    return tuple(address for address in found if not address.startswith(own_bridges))
+def _addresses(kernel: Kernel) -> tuple[str, ...]:
+    """This machine's own addresses but for loopback's and Docker's. Read where also a service without netlink may look."""
+    net = kernel.proc / "self" / "net"
+    four = re.findall(r"\|-- ([0-9.]+)\n\s+/32 host LOCAL", kernel.read(net / "fib_trie") or "")
+    found = [address for address in dict.fromkeys(four) if not address.startswith(("127.", "172.17."))]
+    for line in (kernel.read(net / "if_inet6") or "").splitlines():
+        digits, _, _, scope, _, name = line.split()
+        if scope == "00" and name != "lo":
+            found.append(str(ipaddress.IPv6Address(bytes.fromhex(digits))))
+    return tuple(found)
 
 
 def _healthz(address: str, port: int) -> int | None:

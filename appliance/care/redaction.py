@@ -22,14 +22,14 @@ _PATTERNS: Final = (
     (re.compile(r"\$?(?:scrypt|argon2\w*|pbkdf2\w*)[$:][^\s\"']+"), HIDDEN),
     (re.compile(r"(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]+", re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(r"(raas_session=)[^\s;]+"), rf"\1{HIDDEN}"),
-    (re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE), rf"\1{HIDDEN}@"),
+    (re.compile(r"([a-z][a-z0-9+.-]{0,20}://)[^\s/@]+@", re.IGNORECASE), rf"\1{HIDDEN}@"),
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"), HIDDEN),
     (re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s]+", re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(r"\b(?:gh[pousr]|github_pat|glpat)[_-][A-Za-z0-9_-]{16,}"), HIDDEN),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), HIDDEN),
     (
         re.compile(
-            r"((?:[A-Za-z_]*(?:password|passwd|passwort|secret|token|psk|api[_-]?key|access[_-]?key|private[_-]?key))"
+            r"((?:[\w-]{0,40}(?:password|passwd|passwort|secret|token|psk|api[_-]?key|access[_-]?key|private[_-]?key)[\w-]{0,40})"
             r"[\"']?\s*[=:]\s*)(?:\"[^\"]*\"|'[^']*'|[^\s,;&}]+)",
             re.IGNORECASE,
         ),

@@ -17,6 +17,7 @@ SERVICES: Final = ("twin", "pigpiod", "realtime", "runner", "webui", "federation
 MOST_LINES: Final = 5000
 _TIMEOUT_S: Final = 20.0
 _MOST_BYTES: Final = 4 * 2**20
+_LONGEST_LINE: Final = 4000
 
 
 @dataclass(frozen=True)
@@ -61,4 +62,4 @@ def _end_of(file: Path) -> bytes:
 def _clean(content: bytes, lines: int) -> tuple[str, ...]:
     """Text without what a terminal would obey, and without secrets."""
     found = content.decode(errors="replace").splitlines()[-lines:]
-    return tuple(redaction.line(terminal.line(text)) for text in found)
+    return tuple(redaction.line(terminal.line(text[:_LONGEST_LINE])) for text in found)

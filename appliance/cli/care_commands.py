@@ -64,7 +64,9 @@ def doctor(
     """Say what works on this machine, and what to do about the rest. Exit status 1 if something has failed."""
     shared: Context = context.obj
     with reported():
-        found = diagnose(gathering.gather(shared.paths, config_path(config_file, shared.paths), _engine))
+        found = diagnose(
+            gathering.gather(shared.paths, config_path(config_file, shared.paths), _engine, try_means=True)
+        )
         shared.show(found, _rendered(found), json=json)
         if not found.ok:
             raise typer.Exit(Exit.FAILED)

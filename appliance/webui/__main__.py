@@ -19,7 +19,7 @@ from pathlib import Path  # noqa: E402
 import gevent  # noqa: E402
 from gevent.event import Event  # noqa: E402
 
-from appliance import config as configuration  # noqa: E402
+from appliance.care import page_settings  # noqa: E402
 from appliance.errors import ConfigError, InUse, RaasError  # noqa: E402
 from appliance.notify import Notifier  # noqa: E402
 from appliance.paths import Paths  # noqa: E402
@@ -41,9 +41,14 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    config = configuration.load(options.config)
+    paths = Paths.of(options.data, options.runtime_root)
+    config_file = options.config or paths.config
+    overlaid = page_settings.load(config_file, paths)
+    for problem in overlaid.problems:
+        logging.getLogger("webui").warning("%s", problem)
+    config = overlaid.config
     listener = server.listen(config.web.address, config.web.port if options.port is None else options.port)
-    application = app.build(config, Paths.of(options.data, options.runtime_root))
+    application = app.build(config, paths, config_file)
     application.watch.start()
     web = server.serve(application.wsgi, listener)
     notifier = Notifier(os.environ)

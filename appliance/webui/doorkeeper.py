@@ -25,7 +25,7 @@ STOPPING: Final = frozenset({"/stop", "/api/robot/stop"})
 ENTRANCES: Final = frozenset({"/login", "/logout", "/claim"})
 SUBMITTING: Final = frozenset({"/submit", "/api/jobs", "/fleet/jobs", "/api/fleet/jobs"})
 #: Reading that isn't for everybody.
-PRIVATE: Final = ("/api/tokens",)
+PRIVATE: Final = ("/api/tokens", "/owner", "/api/owner")
 #: What is shown of an appliance that nobody has claimed.
 STATUS_ONLY: Final = frozenset({"/claim", "/healthz", "/api/robot"})
 

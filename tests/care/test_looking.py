@@ -17,6 +17,18 @@ from appliance.paths import Paths
 from appliance.store import Store
 from tests.appliance_process import REPOSITORY
 
+TRIE = """Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 127.0.0.1
+        /32 host LOCAL
+     |-- 172.17.0.1
+        /32 host LOCAL
+     |-- 192.168.1.0
+        /24 link UNICAST
+     |-- 192.168.1.7
+        /32 host LOCAL
+"""
+
 
 def pi(folder: Path) -> Kernel:
     """The files of a Raspberry Pi 4 that has seen a weak supply."""
@@ -26,7 +38,9 @@ def pi(folder: Path) -> Kernel:
         "sys/devices/platform/soc/soc:firmware/get_throttled": "50005\n",
         "sys/firmware/devicetree/base/model": "Raspberry Pi 4 Model B Rev 1.4\0",
         "sys/class/thermal/thermal_zone0/temp": "61234\n",
-        "proc/net/route": "Iface\tDestination\tGateway\nwlan0\t00000000\t0101A8C0\n",
+        "proc/self/net/route": "Iface\tDestination\tGateway\nwlan0\t00000000\t0101A8C0\n",
+        "proc/self/net/fib_trie": TRIE,
+        "proc/self/net/if_inet6": "fe800000000000000000000000000001 02 40 20 80 wlan0\n20010db8000000000000000000000007 02 40 00 80 wlan0\n",
         "proc/self/mountinfo": f"1 0 8:1 / / ro - ext4 /dev/a ro\n2 1 8:2 / {folder}/my\\040data rw - f2fs /dev/b rw\n",
     }
     for name, text in files.items():
@@ -57,6 +71,12 @@ def test_a_machine_that_shows_nothing_gives_unknowns(tmp_path: Path) -> None:
     assert machine_look.real_time(kernel, 0, "", is_loops_own=False).isolated is None
     assert machine_look.power(kernel).celsius is None
     assert machine_look.storage(kernel, tmp_path / "not" / "yet", 200).total_mb > 0
+
+
+def test_its_addresses_and_its_way_out_are_read_without_netlink(tmp_path: Path) -> None:
+    seen = machine_look.network(pi(tmp_path), "0.0.0.0", 1)
+    assert seen.addresses == ("192.168.1.7", "2001:db8::7")
+    assert seen.has_route
 
 
 def test_a_page_that_nobody_serves_doesnt_answer() -> None:
