@@ -18,6 +18,9 @@ HEARTBEAT_S: Final = 5.0
 #: Why the first job of the queue can't start, as a sentence; '' while it can.
 QUEUE_HOLD: Final = "queue_hold"
 
+#: A limit of the job's cell that this machine doesn't enforce, while jobs run nevertheless, as a sentence; '' otherwise.
+UNENFORCED: Final = "unenforced"
+
 #: What the fleet's process says of itself and the fleet, JSON for the Fleet page; '' where it never ran.
 FLEET_STATUS: Final = "fleet_status"
 #: Seconds since the epoch at which somebody last had the Fleet page open.

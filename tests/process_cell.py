@@ -8,9 +8,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection
+from pathlib import Path
 
 from appliance.errors import EngineError
-from appliance.running.cell import Exit, Spec
+from appliance.running.cell import Cell, Exit, Finding, Spec
 from appliance.running.output import Capture
 
 
@@ -90,6 +91,7 @@ class ProcessCells:
     def __init__(self) -> None:
         self.made: list[ProcessCell] = []
         self.absent = ""
+        self.findings: tuple[Finding, ...] = ()
         self.sweeps = 0
 
     def problem(self) -> str:
@@ -102,6 +104,14 @@ class ProcessCells:
             raise EngineError(self.absent)
         self.made.append(ProcessCell(spec))
         return self.made[-1]
+
+    def prove(self, waiting: Cell, output: Path) -> tuple[Finding, ...]:
+        """There is no limit to try."""
+        return self.findings
+
+    def version(self) -> str:
+        """Of nothing."""
+        return "processes"
 
     def sweep(self, keep: Collection[str] = ()) -> int:
         """Remove all but those of these names."""

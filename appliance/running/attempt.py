@@ -21,12 +21,13 @@ from appliance.jobs import Reason
 from appliance.paths import Paths
 from appliance.realtime.control import Arm
 from appliance.running import output, record, results, self_test
+from appliance.running.berth import Berth
 from appliance.running.cell import Cell, Exit, Fitting
 from appliance.running.lease import Session
 from appliance.running.output import Capture
 from appliance.running.record import Record
 from appliance.running.self_test import Testing
-from appliance.running.standby import Berth, Standby
+from appliance.running.standby import Standby
 from appliance.running.verdict import Cause, Evidence, SessionEnd, judge
 from appliance.shapes import SelfTest
 from appliance.store import Job

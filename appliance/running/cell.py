@@ -36,7 +36,7 @@ SECCOMP_FILE: Final = Path(__file__).with_name("seccomp.json")
 _SECCOMP: Final = json.dumps(json.loads(SECCOMP_FILE.read_text()))  # Docker's API wants the profile itself
 
 _SHM_BYTES: Final = 16 << 20
-_TMP_FILES: Final = 16_384
+TMP_FILES: Final = 16_384
 _OPEN_FILES: Final = 1024
 _LOCKED_BYTES: Final = 64 << 10
 _CPU_SHARES: Final = 512  # half of what other processes get
@@ -75,6 +75,15 @@ class Spec:
     session: Path
     labels: dict[str, str]
     limits: Limits
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One limit: whether it held, and what was seen when it was exceeded."""
+
+    limit: str
+    held: bool
+    seen: str
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,12 @@ class Cells(Protocol):
     def create(self, spec: Spec) -> Cell:
         """A cell that is up and waits for the word. Raises EngineError; nothing is left behind then."""
 
+    def prove(self, waiting: Cell, output: Path) -> tuple[Finding, ...]:
+        """Try each limit in a waiting cell that has the probe as its source. Raises EngineError."""
+
+    def version(self) -> str:
+        """Of whatever makes the cells. Raises EngineError."""
+
     def sweep(self, keep: Collection[str] = ()) -> int:
         """Remove all cells of this appliance but those of these names; returns how many. Raises EngineError."""
 
@@ -137,7 +152,7 @@ def host_config(spec: Spec) -> dict[str, Any]:
     return {
         "network_mode": "none",
         "read_only": True,
-        "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={limits.tmp_mb}m,nr_inodes={_TMP_FILES},mode=1777"},  # noqa: S108
+        "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={limits.tmp_mb}m,nr_inodes={TMP_FILES},mode=1777"},  # noqa: S108
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true", f"seccomp={_SECCOMP}"],
         "pids_limit": limits.pids,

@@ -22,9 +22,9 @@ from docker.types import LogConfig, Mount, Ulimit
 
 from appliance import engine
 from appliance.errors import EngineError, EngineRefusal
-from appliance.running import cell
+from appliance.running import cell, proof
 from appliance.running.attach import Reader
-from appliance.running.cell import Cell, Exit, Spec
+from appliance.running.cell import Cell, Exit, Finding, Spec
 from appliance.running.output import Capture
 
 _DRAIN_S: Final = 5.0
@@ -175,6 +175,16 @@ class DockerCells:
     def create(self, spec: Spec) -> Cell:
         """A new container, over a connection of its own: it may be made in another thread."""
         return DockerCell(self._connect(), spec)
+
+    def prove(self, waiting: Cell, output: Path) -> tuple[Finding, ...]:
+        """Try each limit in a waiting cell that has the probe as its source."""
+        return proof.run(waiting, output)
+
+    def version(self) -> str:
+        """The engine's and the kernel's."""
+        with engine_errors("its version"):
+            found = self._connected().api.version()
+        return f"{found['Version']} on {found['KernelVersion']}"
 
     def sweep(self, keep: Collection[str] = ()) -> int:
         """Remove all containers of this appliance, running or not, but those of these names."""

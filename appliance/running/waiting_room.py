@@ -26,6 +26,8 @@ from appliance.store import Job, Store
 
 #: How old the judgement may be on which a job is started.
 HOLD_AGE_S: Final = 1.0
+#: And how old while nothing can start.
+HELD_AGE_S: Final = 0.25
 #: After something passing went wrong, nothing is tried again for this long.
 RETRY_S: Final = 2.0
 #: A source that breaks the appliance's own tools this often is given up.
@@ -64,7 +66,7 @@ class WaitingRoom:
         if now_s - self._beat_at_s >= facts.HEARTBEAT_S:
             self._beat_at_s = now_s
             self._store.set_fact(facts.RUNNER_HEARTBEAT, f"{time.time():.1f}", time.time(), announce=False)
-        if robot_is_free and now_s - self._hold_at_s >= HOLD_AGE_S:
+        if robot_is_free and now_s - self._hold_at_s >= (HOLD_AGE_S if self._hold is None else HELD_AGE_S):
             self._judge(now_s)
         if robot_is_free and now_s - self._tidy_at_s >= _TIDY_S:
             self._tidy_at_s = now_s

@@ -12,23 +12,16 @@ from pathlib import Path
 import docker
 import pytest
 
-from appliance.engine import docker_host, ensure_engine
+from appliance.engine import docker_host
 from appliance.errors import EngineError
 from appliance.running import cell
 from appliance.running.cell import Cell, Exit, Fitting, Limits, Spec
 from appliance.running.docker_cell import DockerCells
 from appliance.running.output import Capture, Printed
-from image_build.job_image import ensure_job_image
 from tests.patience import eventually
 
 TAG = f"test{os.getpid():04x}"
 LIMITS = Limits(uid=61000, memory_mb=96, pids=32, cpus=1.0, tmp_mb=8, cores=(0,))
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with ensure_engine(tmp_path_factory.mktemp("engine"), docker_host(os.environ)) as client:
-        yield ensure_job_image(client)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from appliance.paths import Paths
 from appliance.running import cell
 from appliance.running.cell import Exit, Fitting, Limits, Spec
 from appliance.running.docker_cell import DockerCells
+from appliance.running.enforcement import Enforcement, Leniency
 from appliance.running.output import Capture
 from appliance.running.standby import Standby
-from image_build import job_image
 from tests.patience import eventually
 
 TAG = f"waiting{os.getpid():x}"
@@ -63,17 +64,28 @@ print("fine")
 class Stable:
     """Cells by way of the standby, one after the other."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, image: str, proof: bytes) -> None:
         self.paths = Paths(folder / "data", folder / "run", folder / "shm")
-        self.cells = DockerCells(docker_host({}), TAG)
-        self.fitting = Fitting(job_image.image_tag())
-        self.standby = Standby(self.cells, self._spec, self.paths, self.fitting)
+        self.cells = DockerCells(docker_host(os.environ), TAG)
+        self.fitting = Fitting(image)
+        self.limits = Enforcement(self.cells, self.paths, Leniency(is_twin=True, is_wanted=False))
+        self.standby = Standby(self.cells, self._spec, self.paths, self.fitting, self.limits)
+        told = self.paths.image_packages("x").parent / "limits-proven.json"
+        told.parent.mkdir(parents=True)
+        told.write_bytes(proof)
+        self.ready()
+        self.proof = told.read_bytes()
         self.output = folder / "output.log"
 
     def _spec(self, session: str, source: Path, fitting: Fitting) -> Spec:
         return Spec(
             f"raas-{TAG}-{session}", fitting, source, self.paths.session(int(session, 16)), {cell.LABEL: TAG}, LIMITS
         )
+
+    def ready(self) -> None:
+        """Have a cell wait."""
+        self.standby.tend(time.monotonic())
+        eventually(lambda: self.standby._waiting is not None, 60.0, then=self.standby.problem)
 
     def run(self, program: str, **files: str) -> Exit:
         """Run a program, with other files beside it, to its end."""
@@ -95,10 +107,16 @@ class Stable:
         return exit_
 
 
+@pytest.fixture(scope="module")
+def proofs() -> list[bytes]:
+    """What the first cell has shown, so that the others needn't."""
+    return [b""]
+
+
 @pytest.fixture
-def stable(tmp_path: Path) -> Iterator[Stable]:
-    made = Stable(tmp_path)
-    made.standby.clear()
+def stable(tmp_path: Path, image: str, proofs: list[bytes]) -> Iterator[Stable]:
+    made = Stable(tmp_path, image, proofs[0])
+    proofs[0] = made.proof
     yield made
     made.standby.close()
     assert made.cells.sweep() == 0
@@ -161,8 +179,7 @@ def test_a_signal_of_its_own_is_no_signal_of_the_engine(stable: Stable) -> None:
 def test_no_cell_is_used_twice_and_the_next_one_waits_already(stable: Stable) -> None:
     seen = []
     for _ in range(2):
-        stable.standby.tend(0.0)
-        eventually(lambda: stable.standby._waiting is not None, 20.0)
+        stable.ready()
         assert stable.standby._waiting is not None
         seen.append(stable.standby._waiting.session)
         stable.run("import os; open('/tmp/left', 'x')")
@@ -170,8 +187,6 @@ def test_no_cell_is_used_twice_and_the_next_one_waits_already(stable: Stable) ->
 
 
 def test_a_waiting_cell_that_died_is_replaced(stable: Stable) -> None:
-    stable.standby.tend(0.0)
-    eventually(lambda: stable.standby._waiting is not None, 20.0)
     assert stable.standby._waiting is not None
     stable.standby._waiting.cell.kill()
     assert stable.standby._waiting.cell.wait(5.0)
@@ -179,8 +194,6 @@ def test_a_waiting_cell_that_died_is_replaced(stable: Stable) -> None:
 
 
 def test_a_cell_whose_socket_folder_was_replaced_is_not_used(stable: Stable) -> None:
-    stable.standby.tend(0.0)
-    eventually(lambda: stable.standby._waiting is not None, 20.0)
     assert stable.standby._waiting is not None
     first = stable.standby._waiting
     first.spec.session.rename(first.spec.session.with_name("away"))
@@ -198,6 +211,7 @@ def test_a_cell_ends_with_the_runner_that_kept_it_waiting(stable: Stable) -> Non
 
 
 def test_an_image_that_is_not_there_is_the_engines_refusal(stable: Stable) -> None:
+    stable.run("")
     stable.standby._usual = Fitting("raas-job:none")
-    stable.standby.tend(0.0)
+    stable.standby.tend(time.monotonic())
     eventually(lambda: "make job-image" in stable.standby.problem(), 20.0, then=stable.standby.problem)
