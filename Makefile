@@ -1,6 +1,7 @@
 # Commands for people. What they do stands in image_build/setup.sh and in the programs that they call.
 PORT ?= 8080
 DATA ?= data
+IMAGE ?= standard
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
@@ -9,7 +10,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env)
 PYTHON := .venv/bin/python
 PYTEST := $(SUDO) $(PYTHON) -m pytest
 
-.PHONY: help run setup setup-dev test test-all bench chaos image test-image job-image lint format pictures lock clean
+.PHONY: help run setup setup-dev test test-all bench chaos setup-image image test-image job-image lint format pictures lock clean
 
 help: ## Show these commands
 	@echo "Reality as a Service. Commands, as in \`make run PORT=8080 DATA=data\`:"; echo
@@ -41,14 +42,18 @@ chaos: setup-dev ## Break things on purpose
 bench: setup-dev ## Measure loop, steps and start of a job on this machine
 	@$(SUDO) $(PYTHON) -m tests.bench
 
-image: setup-dev ## Build the SD-card image
+setup-image: setup-dev ## Install what building and booting the SD-card image needs, too
+	@$(SUDO) image_build/setup.sh image
+
+image: setup-image ## Build the SD-card image
 	@$(SUDO) $(PYTHON) -m image_build.sd_image
 
-test-image: setup-dev ## Build the SD-card image and boot it in an emulator
-	@$(PYTEST) -m image
+test-image: setup-image ## Build the SD-card image and boot it in an emulator
+	@$(PYTEST) -m image --capture=no
+	@.ci/image-inputs > .ci/image-booted
 
-job-image: setup ## Build the container image that jobs run in, if its sources changed
-	@$(SUDO) $(PYTHON) -m image_build.job_image build
+job-image: setup ## Build the container image that jobs run in, if its sources changed; IMAGE=large: the one with torch
+	@$(SUDO) $(PYTHON) -m image_build.job_image build --image "$(IMAGE)"
 
 lint: setup-dev ## Check style, types and imports only
 	@$(PYTEST) tests/style -q

@@ -5,6 +5,7 @@ python -m image_build.sd_image raspberrypi        build another flavour
 python -m image_build.sd_image --plan             print what would be built, as JSON; builds nothing
 python -m image_build.sd_image --check            ask the package sources whether all packages are there
 python -m image_build.sd_image --until packages   stop after a step
+python -m image_build.sd_image --prune            build, and remove what earlier sources left in the cache
 python -m image_build.sd_image --manifest URL     print Raspberry Pi Imager's list of the images that are built
 """
 
@@ -39,13 +40,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--plan", action="store_true", help="print what would be built, as JSON")
     parser.add_argument("--check", action="store_true", help="ask the package sources whether all packages are there")
     parser.add_argument("--until", default="", metavar="STEP", help="the last step to do")
+    parser.add_argument("--prune", action="store_true", help="afterwards remove what earlier sources left in the cache")
     parser.add_argument(
         "--manifest", default="", metavar="URL", help="print Imager's list; URL is where the images will be"
     )
     parser.add_argument("--archive", default="", metavar="URI", help="where the flavour's own archive is")
     options = parser.parse_args(arguments)
     try:
-        planned = _planned(FLAVOURS[options.flavour], options.archive)
+        planned = plan_of(FLAVOURS[options.flavour], options.archive)
         if options.plan:
             print(json.dumps(summary(planned), indent=1))
         elif options.check:
@@ -56,14 +58,28 @@ def main(arguments: list[str]) -> int:
         else:
             _require_archive(planned)
             tools.check(is_root=os.geteuid() == 0)
-            print(build.run(planned, workshop.Workshop(planned).actions(), CACHE, _say, until=options.until))
+            made = make(planned, options.until)
+            print(made)
+            if options.prune:
+                others = [plan_of(flavour, "") for name, flavour in FLAVOURS.items() if name != options.flavour]
+                print("removed", *build.prune((planned, *others), CACHE), sep="\n  ")
     except (RaasError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _planned(flavour: Flavour, archive: str) -> Plan:
+def make(planned: Plan, until: str = "") -> Path:
+    """Do the steps that aren't done; the last one's output, for the whole plan the folder with the image."""
+    made = build.run(planned, workshop.Workshop(planned).actions(), CACHE, _say, until=until)
+    for packed in made.glob("*.img.zst"):
+        raw = packed.with_suffix("")
+        _say(f"{packed.name}: {packed.stat().st_size / 1e6:.0f} MB, unpacked {raw.stat().st_size / 1e6:.0f} MB")
+    return made
+
+
+def plan_of(flavour: Flavour, archive: str = "") -> Plan:
+    """The plan of a flavour from the present sources. Raises BuildError where it would make no good image."""
     if archive:
         flavour = replace(flavour, archives=tuple(replace(known, uri=archive) for known in flavour.archives))
     if said := complaints(flavour):

@@ -3,6 +3,7 @@
 #
 #     image_build/setup.sh run    to run the appliance
 #     image_build/setup.sh dev    to test it as well
+#     image_build/setup.sh image  to build and boot the SD-card image, too
 #
 # Each step remembers a hash of its inputs in .cache/setup, so that a second call has nothing to do. A step's output
 # goes to a log; only when it fails is the log's end shown.
@@ -15,7 +16,7 @@ state=.cache/setup
 export PATH="$PATH:/usr/sbin:/sbin"
 
 main() {
-    case $mode in run | dev) ;; *) fail "usage: image_build/setup.sh run|dev" ;; esac
+    case $mode in run | dev | image) ;; *) fail "usage: image_build/setup.sh run|dev|image" ;; esac
     [ "$(id -u)" -eq 0 ] || fail "Set-up installs packages and needs root: use sudo, or make, which does that."
     mkdir -p $state
     exec 9>$state/lock
@@ -35,7 +36,7 @@ debian_packages() {
     needs git git
     # Docker can start no container where the kernel has AppArmor and its parser is missing.
     [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" != Y ] || needs apparmor_parser apparmor
-    if [ "$mode" = dev ]; then
+    if [ "$mode" != run ]; then
         needs chromium chromium fonts-dejavu-core
         needs pigs pigpio-tools
         needs cyclictest rt-tests
@@ -48,6 +49,18 @@ debian_packages() {
         needs mkfs.vfat dosfstools
         needs mcopy mtools
         needs zstd zstd
+    fi
+    if [ "$mode" = image ]; then
+        # What image_build/sd/tools.py asks for, and the emulator.
+        needs aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+        needs arch-test arch-test
+        needs debugfs e2fsprogs
+        needs dpkg-source dpkg-dev
+        needs make make
+        needs qemu-aarch64-static qemu-user-static
+        needs update-binfmts binfmt-support
+        needs qemu-system-aarch64 qemu-system-arm
+        needs ssh openssh-client
     fi
     if [ ${#missing[@]} -gt 0 ]; then
         step "Debian packages: ${missing[*]}" apt "" "apt-get must reach a Debian mirror." install_debian
@@ -82,7 +95,7 @@ python_environment() {
     run_key="run $(hash_of "${sources[@]}" requirements.txt)"
     dev_key="dev $(hash_of "${sources[@]}" requirements-dev.txt)"
     local hint="pip must reach PyPI. If a hash doesn't match, recreate the locks with \`make lock\`."
-    if [ "$mode" = dev ]; then
+    if [ "$mode" != run ]; then
         step "Python environment with test tools" python "$dev_key" "$hint" install_python requirements-dev.txt
     elif ! is_done python "$dev_key"; then # what testing needs includes what running needs
         step "Python environment" python "$run_key" "$hint" install_python requirements.txt

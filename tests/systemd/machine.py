@@ -131,10 +131,10 @@ class Machine:
         )
 
 
-def _prepare(folder: Path) -> Path:
+def _prepare(folder: Path, enable: bool) -> Path:
     """What goes over the root: units, configuration, what is different in a test."""
     over = folder / "over"
-    services.install(over, enable=True)
+    services.install(over, enable=enable)
     (over / "etc/raas").mkdir(parents=True)
     (over / "etc/raas/raas.yaml").write_text(CONFIG)
     drop_ins = {name: [f"WatchdogSec={seconds}"] for name, seconds in WATCHDOGS.items()}
@@ -172,9 +172,9 @@ def _leader(boot: subprocess.Popen[bytes]) -> int:
 
 
 @contextlib.contextmanager
-def booted(folder: Path) -> Iterator[Machine]:
-    """A machine whose raas.target was started at boot."""
-    root, over, name = root_tree.ready(), _prepare(folder), f"raas-test-{secrets.token_hex(4)}"
+def booted(folder: Path, *, enable: bool = True) -> Iterator[Machine]:
+    """A machine whose raas.target was started at boot, unless it isn't to be."""
+    root, over, name = root_tree.ready(), _prepare(folder, enable), f"raas-test-{secrets.token_hex(4)}"
     for sub in ("machine", "docker"):
         (folder / sub).mkdir()
     where = [folder / "machine", name, f"{over}:{root}", _packages(), ROOT, folder / "docker"]
