@@ -13,6 +13,7 @@ from appliance import facts
 from appliance.config import Config
 from appliance.errors import NotFound
 from appliance.identity.ownership import Ownership
+from appliance.jobs import State
 from appliance.paths import Paths
 from appliance.store import Store
 from appliance.webui.board import Board
@@ -28,12 +29,16 @@ from appliance.webui.job_files import Disk
 from appliance.webui.job_images import JobImages
 from appliance.webui.job_routes import JobRoutes
 from appliance.webui.job_views import Lens
+from appliance.webui.owner_looks import Looks
+from appliance.webui.owner_pages import OwnerFrame, OwnerPages
+from appliance.webui.owner_settings import OwnerSettings
 from appliance.webui.pages import Pages
 from appliance.webui.queue_routes import QueueRoutes
 from appliance.webui.robot_routes import RobotRoutes
 from appliance.webui.static_files import StaticFiles
 from appliance.webui.store_threads import StoreThreads
 from appliance.webui.submissions import Counter
+from appliance.webui.threads import Threads
 from appliance.webui.uploads import Inbox
 from appliance.webui.watch import Watch
 from appliance.webui.web import Site, Templates, WsgiApp
@@ -51,8 +56,8 @@ class Application:
     watch: Watch
 
 
-def build(config: Config, paths: Paths) -> Application:
-    """The web application of one appliance."""
+def build(config: Config, paths: Paths, config_file: Path) -> Application:
+    """The web application of one appliance, whose raas.yaml is `config_file`."""
     store, disk, hub = StoreThreads(paths.database), Disk(), Hub()
     board = Board(config, paths, time.monotonic_ns)
     inbox = Inbox(paths.inbox, config.fetch.max_upload_mb * _MIB, config.storage.min_free_mb * _MIB)
@@ -62,7 +67,8 @@ def build(config: Config, paths: Paths) -> Application:
         return Lens(paths, config.job.limit_s, time.time())
 
     files = StaticFiles()
-    templates = Templates(TEMPLATES, unenforced=lambda: _unenforced(store), static=files.prefix, name=config.name, has_login=not _is_at_home(config),
+    templates = Templates(TEMPLATES, unenforced=lambda: _unenforced(store), static=files.prefix,
+                          name=config.name, has_login=not _is_at_home(config),
                           has_fleet=bool(config.federation.bucket))  # fmt: skip
     images = JobImages(paths, disk, config.job.image)
     counter = Counter(config, store, inbox, images, time.time)
@@ -76,6 +82,9 @@ def build(config: Config, paths: Paths) -> Application:
     QueueRoutes(store, lens, images).install(site)
     EventRoutes(hub, board, store, lens).install(site)
     Pages(config, paths, templates, board, store, counter, disk, robot, lens, images).install(site)
+    frame = OwnerFrame(templates, board, time.time)
+    OwnerPages(paths, frame, Looks(paths, config_file), lambda: store.read(_has_running)).install(site)
+    OwnerSettings(paths, config_file, frame, Threads(1)).install(site)
     ownership = Ownership(paths.identity)
     IdentityRoutes(ownership, templates, board, time.time).install(site)
     return Application(_guarded(config, ownership, site), Watch(board, hub, store, lens))
@@ -94,6 +103,10 @@ def _guarded(config: Config, ownership: Ownership, site: Site) -> WsgiApp:
     doorkeeper = Doorkeeper(site, ownership, at_home, config.web.submit == "anyone", time.time)
     own_names = () if is_local else (socket.gethostname(), f"{socket.gethostname()}.local")
     return Gatekeeper(doorkeeper, (config.web.address, *own_names, *config.web.hosts), literals=not is_local)
+
+
+def _has_running(rows: Store) -> bool:
+    return any(job.state is State.RUNNING for job in rows.active())
 
 
 def _unenforced(store: StoreThreads) -> str:
