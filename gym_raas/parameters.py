@@ -130,12 +130,20 @@ def load_robot(path: Path | None = None) -> Robot:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
-        if len(raw) > MAX_FILE_BYTES:
-            raise RobotFileError(f"{path}: longer than {MAX_FILE_BYTES} bytes, so it is no robot file")
+    except OSError as error:
+        raise RobotFileError(f"{path}: can't be read: {error}") from error
+    return parse_robot(raw, str(path))
+
+
+def parse_robot(raw: bytes, source: str) -> Robot:
+    """Check a robot file's bytes; `source` names it in messages. Raises RobotFileError."""
+    if len(raw) > MAX_FILE_BYTES:
+        raise RobotFileError(f"{source}: longer than {MAX_FILE_BYTES} bytes, so it is no robot file")
+    try:
         content = yaml.load(raw.decode(), Loader=_StrictLoader)  # noqa: S506 (a SafeLoader, and stricter)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise RobotFileError(f"{path}: can't be read as YAML: {error}") from error
-    return robot_from(content, str(path))
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise RobotFileError(f"{source}: can't be read as YAML: {error}") from error
+    return robot_from(content, source)
 
 
 def robot_from(content: object, source: str) -> Robot:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from gym_raas import robot_client, wire
+from gym_raas import bucket, robot_client, wire
 from gym_raas.parameters import Robot, load_robot
 from gym_raas.plant import Plant
 from gym_raas.simulation import SimulatedPlant
@@ -15,12 +15,14 @@ Choice = Robot | Path | str | None
 
 
 def choose(robot: Choice = None) -> Plant:
-    """The plant for a new environment; naming a robot file (or Robot) asks for its simulation.
+    """The plant for a new environment; naming a robot file, a Robot, or one in a fleet asks for its simulation.
 
-    Raises RobotFileError, or errors.RobotError where there should be a real robot and isn't.
+    A robot in a fleet is called s3://BUCKET/f/FLEET/pi/MEMBER (see `bucket`). Raises RobotFileError, or errors.RobotError where there should be a real robot and isn't.
     """
     if isinstance(robot, Robot):
         return SimulatedPlant(robot)
+    if isinstance(robot, str) and robot.startswith(bucket.SCHEME):
+        return SimulatedPlant(bucket.load_robot(robot))
     if robot is not None:
         return SimulatedPlant(load_robot(Path(robot)))
     address = robot_address(os.environ)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -186,3 +189,20 @@ def test_a_member_cannot_write_in_anothers_folder_nor_admit_itself(pair: Pair) -
     for key in (keys.heartbeat("pi-b"), keys.charter, keys.revoked, keys.site("index.html"), "f/other/bell"):
         assert thief.perform(Put(key, b"mine")).status is Status.DENIED
     thief.close()
+
+
+def test_everybody_can_simulate_a_robot_of_the_fleet(pair: Pair) -> None:
+    where = pair.fleet.where
+    program = (
+        "import gymnasium, gym_raas\n"
+        "for robot in ('s3://robots/f/lab/pi/pi-b', 's3://robots/f/lab/pi/nobody'):\n"
+        "    env = gymnasium.make('raaspendulum-v1', robot=robot)\n"
+        "    env.reset(seed=1)\n"
+        "    print(env.step([1.0])[1])\n"
+    )
+    environment = os.environ | {
+        "AWS_ENDPOINT_URL_S3": where.endpoint, "AWS_ACCESS_KEY_ID": where.access_key, "AWS_SECRET_ACCESS_KEY": where.secret_key,
+    }  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment)
+    assert float(done.stdout) < 0
+    assert "there is no such robot" in done.stderr
