@@ -70,7 +70,7 @@ def ensure_job_image(client: docker.DockerClient, name: str = "standard", say: C
     wanted = _plan(recipe, target)
     if _has(client, wanted.tag):
         return wanted.tag
-    with _only_builder():
+    with _only_builder(name):
         if not _has(client, wanted.base_tag):
             _load_base(client, wanted, _base(wanted, recipe, target, say), say)
         say("job image: adding gym_raas")
@@ -86,7 +86,7 @@ def base_tag(name: str, target: Target) -> str:
 def base_archive(name: str, target: Target, say: Callable[[str], None] = silent) -> Path:
     """The archive of a base, from the cache or made first; needs no engine. Raises `BuildError`."""
     recipe = RECIPES[name]
-    with _only_builder():
+    with _only_builder(name):
         return _base(_plan(recipe, target), recipe, target, say)
 
 
@@ -100,7 +100,7 @@ def _plan(recipe: Recipe, target: Target) -> Plan:
     return plan(
         recipe,
         target,
-        lock=(HERE / recipe.lock).read_bytes(),
+        lock="\n".join((HERE / name).read_text() for name in recipe.locks).encode(),
         base_sources=b"".join((HERE / name).read_bytes() for name in BASE_SOURCES),
         gym_raas=b"".join(f"{path.relative_to(GYM_RAAS)}\0".encode() + path.read_bytes() for path in _gym_raas_files()),
         layer=b"".join((HERE / name).read_bytes() for name in LAYER_SOURCES),
@@ -108,7 +108,8 @@ def _plan(recipe: Recipe, target: Target) -> Plan:
 
 
 def _pins(recipe: Recipe, target: Target) -> tuple[Pin, ...]:
-    return pins((HERE / recipe.lock).read_text(), python=target.python, machine=target.machine)
+    text = "\n".join((HERE / name).read_text() for name in recipe.locks)
+    return pins(text, python=target.python, machine=target.machine)
 
 
 def _gym_raas_files() -> list[Path]:
@@ -211,11 +212,11 @@ def _engine_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _only_builder() -> Iterator[None]:
-    """One build at a time in this checkout; the next one then finds everything done."""
+def _only_builder(name: str) -> Iterator[None]:
+    """One build of an image at a time in this checkout; the next one then finds everything done."""
     try:
         CACHE.mkdir(parents=True, exist_ok=True)
-        lock = (CACHE / "lock").open("w")
+        lock = (CACHE / f"{name}.lock").open("w")
     except OSError as error:
         raise BuildError(f"{CACHE} can't be written ({error.strerror}); run `sudo make job-image`.") from error
     with lock:

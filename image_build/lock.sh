@@ -26,3 +26,5 @@ resolve "${projects[@]}" -o requirements.txt
 # Tests and jobs use the versions that the appliance runs with.
 resolve "${projects[@]}" --extra window --extra numba --group dev -c requirements.txt -o requirements-dev.txt
 resolve image_build/job-standard.in -c requirements.txt -o image_build/job-standard.txt
+# torch apart: image_build/job-torch.txt is kept by hand, and says why.
+resolve image_build/job-large.in -c requirements.txt -o image_build/job-large.txt

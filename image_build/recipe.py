@@ -21,10 +21,10 @@ GLIBC_MINOR: Final = {"bookworm": 36, "trixie": 41}
 
 @dataclass(frozen=True)
 class Recipe:
-    """One kind of job image. `lock` is a file beside this module; the user owns nothing in the image."""
+    """One kind of job image. `locks` are files beside this module; the user owns nothing in the image."""
 
     name: str
-    lock: str
+    locks: tuple[str, ...]
     debs: tuple[str, ...]
     applets: tuple[str, ...]
     uid: int = 61000
@@ -61,20 +61,21 @@ class Target:
         return (*numbered, f"manylinux2014_{self.machine}")
 
 
+# python3-minimal brings the `python3` link; scipy and numpy need the two libraries.
+_DEBS: Final = ("busybox-static", "libgomp1", "libstdc++6", "python3", "python3-minimal", "tini")
+# What a program or a person reading its log expects of a shell; the rest isn't worth the surface.
+_APPLETS: Final = tuple(
+    "[ ash awk basename cat chmod cp cut date df dirname du echo env expr false find free grep gunzip gzip head "
+    "hostname id kill ln ls md5sum mkdir mktemp mv nproc printenv printf ps pwd readlink realpath rm rmdir sed "
+    "seq sh sha256sum sleep sort stat stty sync tail tee test timeout top touch tr true uname uniq uptime vi "
+    "wc which whoami xargs yes zcat".split()
+)
+
 RECIPES: Final = {
-    "standard": Recipe(
-        name="standard",
-        lock="job-standard.txt",
-        # python3-minimal brings the `python3` link; scipy and numpy need the two libraries.
-        debs=("busybox-static", "libgomp1", "libstdc++6", "python3", "python3-minimal", "tini"),
-        # What a program or a person reading its log expects of a shell; the rest isn't worth the surface.
-        applets=tuple(
-            "[ ash awk basename cat chmod cp cut date df dirname du echo env expr false find free grep gunzip gzip head "
-            "hostname id kill ln ls md5sum mkdir mktemp mv nproc printenv printf ps pwd readlink realpath rm rmdir sed "
-            "seq sh sha256sum sleep sort stat stty sync tail tee test timeout top touch tr true uname uniq uptime vi "
-            "wc which whoami xargs yes zcat".split()
-        ),
-    ),
+    # Small enough for every card and every start.
+    "standard": Recipe("standard", ("job-standard.txt",), _DEBS, _APPLETS),
+    # For learning: torch, tensorflow, scikit-learn, pandas, matplotlib. Built on demand (`make job-image IMAGE=large`).
+    "large": Recipe("large", ("job-large.txt", "job-torch.txt"), _DEBS, _APPLETS),
 }
 
 

@@ -14,9 +14,12 @@ from image_build.recipe import Target
 # Published as source only; each is pure Python, so that a wheel built here fits every image.
 SOURCE_ONLY: Final = frozenset({"gym"})
 # Test suites are a third of these packages' files, and no job runs them.
-TESTED_IN_PLACE: Final = ("numpy", "scipy")
+TESTED_IN_PLACE: Final = ("numpy", "pandas", "scipy", "sklearn")
 
-HINT: Final = "PyPI must be reachable with pip. If the files changed there, recreate the lock with `make lock`."
+HINT: Final = (
+    "PyPI must be reachable with pip; for torch on x86-64 also PyTorch's index of builds for the processor alone "
+    "(extra-index-url in pip.conf). If the files changed there, recreate the lock with `make lock`."
+)
 
 
 def install(pins: tuple[Pin, ...], target: Target, folder: Path, work: Path) -> None:
