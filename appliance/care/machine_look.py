@@ -55,8 +55,11 @@ def real_time(kernel: Kernel, core: int, report: str, *, is_loops_own: bool) -> 
 
 
 def storage(kernel: Kernel, folder: Path, least_mb: int) -> Storage:
-    """The file system of the data folder, or of the nearest folder above it that exists."""
-    there = next(place for place in (folder, *folder.parents) if place.exists())
+    """The file system of the data folder, or of the nearest folder above it that exists.
+
+    Whether it can be written is asked of the database's folder: a hardened service sees all but a few places read only.
+    """
+    there = next(place for place in (folder / "db", folder, *folder.parents) if place.exists())
     usage, detail = shutil.disk_usage(there), os.statvfs(there)
     files = 100.0 * detail.f_favail / detail.f_files if detail.f_files else 100.0
     return Storage(

@@ -7,6 +7,7 @@ output, or the bytes of a zip file.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -66,7 +67,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--service", choices=service_logs.SERVICES, default="webui")
     parser.add_argument("--lines", type=int, default=200)
     given = parser.parse_args(arguments)
-    os.nice(_NICER)
+    with contextlib.suppress(OSError):  # the unit of the page forbids even this
+        os.nice(_NICER)
     try:
         answer = LOOKS[given.look](given, Paths.of(given.data, given.runtime_root))
     except RaasError as error:
