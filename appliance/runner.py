@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -38,7 +39,6 @@ from appliance.running.attempt import NotStarted, Tools
 from appliance.running.cell import Cells, Fitting, Limits, Spec
 from appliance.running.docker_cell import DockerCells
 from appliance.running.enforcement import Enforcement, Leniency
-from appliance.running.preflight import Trial
 from appliance.running.preparation import Prepare
 from appliance.running.record import Record
 from appliance.running.standby import Standby
@@ -55,6 +55,8 @@ _DISK_RETRY_S: Final = 2.0
 _ROOM_S: Final = 10.0
 _PREPARATION_PATIENCE_S: Final = 2.0
 _AFTER_ERROR_S: Final = 1.0
+#: How often the cell of a job is tried while others can be made.
+_REFUSALS: Final = 3
 _COLLECTING_S: Final = 5.0
 
 _log = logging.getLogger("runner")
@@ -87,6 +89,7 @@ class Runner:
     def __init__(self, parts: Parts) -> None:
         self._parts, self._store, self._boot = parts, parts.store, fleet_lease.boot_id()
         self._told = parts.store.fact(facts.UNENFORCED)
+        self._refusals: Counter[str] = Counter()
         self._room_at_s = float("-inf")
         leniency = Leniency(parts.config.robot.link == "twin", parts.config.sandbox.allow_unenforced)
         self._limits = Enforcement(parts.cells, parts.paths, leniency)
@@ -185,10 +188,21 @@ class Runner:
         if cause.reason is Reason.BY_USER:
             self._store.move(job.id, State.CANCELLED, now_s, cause.reason, "Cancelled before it ran.", ended_at=now_s)
             recovery.discard_never_run(job, self._parts.paths)
+        elif self._is_given_up(job, cause):
+            text = f"The cell of this job could not be started {_REFUSALS} times. {cause.detail}"
+            self._store.move(job.id, State.FAILED, now_s, Reason.INTERNAL_ERROR, text, ended_at=now_s)
+            recovery.discard_never_run(job, self._parts.paths)
         else:
             self._store.put_back(job.id, now_s, cause.reason, cause.detail)
             self._room.pause()
         _log.info("%s %s (%s)", job.id, self._store.get(job.id).state, cause.detail or cause.reason)
+
+    def _is_given_up(self, job: Job, cause: NotStarted) -> bool:
+        """Whether its cell fails again and again although others can be made; where none can, all wait for the engine."""
+        if cause.reason is not Reason.ENGINE_UNAVAILABLE or self._standby.problem():
+            return False
+        self._refusals[job.id] += 1
+        return self._refusals[job.id] >= _REFUSALS
 
     def _complete(self, job: Job, record: Record) -> None:
         """Collect, then move the job to where its verdict sends it."""
@@ -343,8 +357,8 @@ def _parts(
         kit.tell()
     except EngineError as error:
         _log.warning("%s", error)
-    trial = Trial(trial_cells, paths.tag, config.job.preflight_s)
-    ready = Readiness(paths, config, kit, trial, partial(spec_of, paths, config))
+    tried = preflight.Trial(trial_cells, paths.tag, config.job.preflight_s)
+    ready = Readiness(paths, config, kit, tried, partial(spec_of, paths, config))
     setting = results.Setting(robot.name, robot_file, config.robot.link, version("raas-appliance"), config.job.limit_s)
     return Parts(
         paths,

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
-from appliance.errors import EngineError
+from appliance.errors import EngineError, EngineRefusal
 from appliance.running.cell import Cell, Exit, Finding, Spec
 from appliance.running.output import Capture
 
@@ -86,12 +86,16 @@ class ProcessCell:
 
 
 class ProcessCells:
-    """Makes them, and remembers which; `absent` is what an engine that is down says."""
+    """Makes them, and remembers which.
+
+    `absent` is what an engine that is down says, `refused` what one says to cells of an image.
+    """
 
     def __init__(self) -> None:
         self.made: list[ProcessCell] = []
         self.absent = ""
         self.findings: tuple[Finding, ...] = ()
+        self.refused: dict[str, str] = {}
         self.sweeps = 0
 
     def problem(self) -> str:
@@ -102,6 +106,8 @@ class ProcessCells:
         """A new one."""
         if self.absent:
             raise EngineError(self.absent)
+        if spec.fitting.image in self.refused:
+            raise EngineRefusal(self.refused[spec.fitting.image])
         self.made.append(ProcessCell(spec))
         return self.made[-1]
 

@@ -68,7 +68,7 @@ class House:
         setting = results.Setting("test", PACKAGED, "twin", "0", self.config.job.limit_s)
         parts = Parts(
             self.paths, self.config, store, self.cells, self._prepare, "image",
-            lambda _: Fitting("image"), PACKAGED, setting, Notifier({}), self.stopping,
+            lambda job: Fitting(job.image if job.image != "standard" else "image"), PACKAGED, setting, Notifier({}), self.stopping,
         )  # fmt: skip
         try:
             Runner(parts).serve()
@@ -86,9 +86,9 @@ class House:
         if self.crash is not None:
             raise self.crash
 
-    def submit(self, program: str = HELLO) -> str:
+    def submit(self, program: str = HELLO, image: str = "standard") -> str:
         """Queue a program; returns the job's id."""
-        return self.store.add(NewJob("archive", program, "ann"), time.time()).id
+        return self.store.add(NewJob("archive", program, "ann", image=image), time.time()).id
 
     def until(self, what: Callable[[], bool]) -> None:
         """Wait for it; fails with all jobs shown."""

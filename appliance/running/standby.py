@@ -79,7 +79,12 @@ class Standby:
         if found is not None and (found.spec.fitting != fitting or not found.is_sound):
             found.remove()
             found = None
-        self._taken = found or self._made(fitting)
+        try:
+            self._taken = found or self._made(fitting)
+        except EngineRefusal as error:
+            if fitting == self._usual:  # no job would fare better: all wait until a cell can be made again
+                self._refusal = str(error)
+            raise
         self._due_s = float("-inf")
         return self._taken
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 import enum
 import signal
 from dataclasses import dataclass
-from typing import Final
 
 from appliance.jobs import Reason, State
 from appliance.running.cell import Exit
-
-#: Exit code of a program that SIGTERM ended; the runner sends it only at the time limit and when cancelling.
-_TERMINATED: Final = 128 + signal.SIGTERM
 
 
 class Cause(enum.StrEnum):
@@ -100,7 +96,7 @@ def _interruption(evidence: Evidence) -> str:
         return "The appliance restarted while it ran."
     if evidence.cause is Cause.ENGINE or (evidence.cause is Cause.EXITED and evidence.exit is None):
         return "Docker Engine went away while it ran."
-    if evidence.cause is Cause.EXITED and evidence.exit is not None and evidence.exit.code == _TERMINATED:
+    if evidence.cause is Cause.EXITED and evidence.exit is not None and evidence.exit.signalled:
         return "run.py was ended from outside (SIGTERM), as Docker Engine does when it is stopped."
     if end.ending == "lost" and (evidence.exit is None or evidence.exit.code != 0):
         return "The robot's control went away while it ran."

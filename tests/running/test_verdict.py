@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,11 @@ ENDINGS = ["disarmed", "deadline", "lease", "stopped", "fault", "lost"]
 def _evidence(cause: Cause, ending: str, code: int | None = 0, oom: bool = False, last: str = "") -> Evidence:
     exit_ = None if code is None else Exit(code, oom)
     return Evidence(cause, exit_, SessionEnd(ending, "stall", "ann", "smoke"), last, 120.0, 512)
+
+
+def _signalled() -> Evidence:
+    """As Docker Engine's end leaves it."""
+    return replace(_evidence(Cause.EXITED, "disarmed"), exit=Exit(143, False, signalled=True))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +50,8 @@ def _evidence(cause: Cause, ending: str, code: int | None = 0, oom: bool = False
         (_evidence(Cause.EXITED, "lost", 0), State.SUCCEEDED, Reason.NONE, ""),
         (_evidence(Cause.EXITED, "lost", 1), State.FAILED, Reason.INTERRUPTED, "control went away"),
         (_evidence(Cause.SHUTDOWN, "disarmed", 137), State.FAILED, Reason.INTERRUPTED, "appliance was stopped"),
-        (_evidence(Cause.EXITED, "disarmed", 143), State.FAILED, Reason.INTERRUPTED, "from outside (SIGTERM)"),
+        (_signalled(), State.FAILED, Reason.INTERRUPTED, "from outside (SIGTERM)"),
+        (_evidence(Cause.EXITED, "disarmed", 143), State.FAILED, Reason.EXIT_CODE, "by signal SIGTERM"),
         (_evidence(Cause.ENGINE, "disarmed", None), State.FAILED, Reason.INTERRUPTED, "Docker Engine"),
         (_evidence(Cause.EXITED, "disarmed", None), State.FAILED, Reason.INTERRUPTED, "Docker Engine"),
         (_evidence(Cause.SESSION, "disarmed", 137), State.FAILED, Reason.INTERRUPTED, "from outside"),
