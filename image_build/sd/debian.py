@@ -14,6 +14,7 @@ DEBIAN: Final = Flavour(
     title="Reality as a Service (simulated robot)",
     suite="bookworm",
     robot_link="twin",
+    loop_rate_hz=100,  # an emulator without help of hardware hasn't more time than that to spare
     debian_components=("main", "non-free-firmware"),
     archives=(),
     packages=("firmware-brcm80211", "linux-image-rt-arm64", "raspi-firmware"),

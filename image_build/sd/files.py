@@ -39,7 +39,10 @@ def fstab(flavour: Flavour) -> str:
 
 def raas_yaml(flavour: Flavour) -> str:
     """The appliance's settings as they leave the workshop; the first boot copies them to the data partition."""
-    return f"robot: {{link: {flavour.robot_link}}}\nweb: {{address: 0.0.0.0, port: 8080}}\n"
+    return (
+        f"robot: {{link: {flavour.robot_link}}}\nrealtime: {{rate_hz: {flavour.loop_rate_hz}}}\n"
+        "web: {address: 0.0.0.0, port: 8080}\n"
+    )
 
 
 def system_files(flavour: Flavour) -> dict[str, File]:

@@ -22,7 +22,7 @@ class Archive:
 class Flavour:
     """One kind of image.
 
-    `debian_components` are taken of the machine's Debian sources. `firmware_lines` end up in config.txt, after whatever
+    `loop_rate_hz` is the motor loop's. `debian_components` are taken of the machine's Debian sources. `firmware_lines` end up in config.txt, after whatever
     a package writes there; `kernel_words` on the kernel's command line. `firmware_hook`: a package's hook writes both
     files anew at each kernel update, from our settings; otherwise they are ours alone. `disk_id` is the MBR's signature
     and so part of each PARTUUID.
@@ -32,6 +32,7 @@ class Flavour:
     title: str
     suite: str
     robot_link: str
+    loop_rate_hz: int
     debian_components: tuple[str, ...]
     archives: tuple[Archive, ...]
     packages: tuple[str, ...]

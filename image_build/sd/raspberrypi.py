@@ -11,6 +11,7 @@ RASPBERRYPI: Final = Flavour(
     title="Reality as a Service (robot)",
     suite="bookworm",
     robot_link="pigpiod",
+    loop_rate_hz=1000,
     debian_components=("main", "non-free-firmware"),
     archives=(
         Archive(
