@@ -5,7 +5,7 @@ Times on the wire are seconds since the epoch (UTC); durations are seconds.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -151,6 +151,31 @@ class Motion(msgspec.Struct, frozen=True, kw_only=True):
     action: list[float]
 
 
+class TokenWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/tokens`: whose it is, what it allows, for how many days (null: until it is removed)."""
+
+    name: str
+    right: Literal["submit", "owner"] = "submit"
+    days: Annotated[int, msgspec.Meta(ge=1, le=3650)] | None = None
+
+
+class NewToken(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer to `POST /api/tokens`; the token isn't told again."""
+
+    name: str
+    token: str
+
+
+class TokenView(msgspec.Struct, frozen=True, kw_only=True):
+    """One of `GET /api/tokens`. ends_at: null if it has no end."""
+
+    name: str
+    right: str
+    made_at: float
+    ends_at: float | None
+    ended: bool
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """Every error answer: `error` is a short code, `message` says what is wrong and what to do."""
 
@@ -177,12 +202,19 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """How the loop kept its time in one attempt."""
+    """How the loop kept its time in one attempt.
+
+    late_us: wake-ups after their deadline; late_histogram: of the same, (upper bound in µs, count). work_us: per tick, `max` is
+    the worst one. missed_ticks, missed_boundaries: deadlines and 50 ms boundaries that passed unused.
+    """
 
     ticks: int
     late_us: dict[str, float]
     work_us: dict[str, float]
     step_error_us: dict[str, float]
+    late_histogram: list[tuple[int, int]] = []
+    missed_ticks: int = 0
+    missed_boundaries: int = 0
 
 
 class SelfTest(msgspec.Struct, frozen=True, kw_only=True):

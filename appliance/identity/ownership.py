@@ -27,11 +27,17 @@ Right = Literal["submit", "owner"]
 
 
 class Token(msgspec.Struct, frozen=True):
-    """What is kept of a token: whose it is, what it allows, and its hash."""
+    """What is kept of a token: whose it is, what it allows, its hash, and when it was made and ends (s since the epoch)."""
 
     name: str
     right: Right
     sha256: str
+    made_at: float = 0.0
+    ends_at: float | None = None
+
+    def has_ended(self, now_s: float) -> bool:
+        """Whether it is of no use any more."""
+        return self.ends_at is not None and now_s >= self.ends_at
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -65,7 +71,7 @@ class Ownership:
 
     @property
     def tokens(self) -> tuple[Token, ...]:
-        """All tokens that are valid."""
+        """All tokens, those that have ended too, until somebody removes them."""
         return self._kept.tokens if self._kept else ()
 
     def setup_code(self) -> str:
@@ -91,19 +97,23 @@ class Ownership:
         if self._kept is None or not passwords.matches(password, self._kept.password):
             raise Denied("That isn't the owner's password.")
 
-    def change(self, password: str) -> None:
-        """Set another password and end all sessions. Raises BadPassword, Conflict."""
+    def change(self, old: str, new: str) -> None:
+        """Set another password and end all sessions. Raises Denied, BadPassword, Conflict."""
         kept = self._owner()
-        passwords.check(password)
-        self._write(_Kept(passwords.hashed(password), secrets.token_hex(32), kept.tokens))
+        self.check(old)
+        passwords.check(new)
+        self._write(_Kept(passwords.hashed(new), secrets.token_hex(32), kept.tokens))
 
-    def add_token(self, name: str, right: Right) -> str:
-        """A new token, told this once. Raises Conflict."""
+    def add_token(self, name: str, right: Right, now_s: float, lasts_s: float | None = None) -> str:
+        """A new token, told this once; without `lasts_s` it has no end. Raises Conflict."""
         kept = self._owner()
         if any(token.name == name for token in kept.tokens) or len(kept.tokens) >= _MAX_TOKENS:
             raise Conflict(f"There is a token for {name!r} already, or there are too many. Remove one first.")
         text = f"raas_{secrets.token_urlsafe(24)}"
-        self._write(msgspec.structs.replace(kept, tokens=(*kept.tokens, Token(name, right, _digest(text)))))
+        ends_at = None if lasts_s is None else now_s + lasts_s
+        self._write(
+            msgspec.structs.replace(kept, tokens=(*kept.tokens, Token(name, right, _digest(text), now_s, ends_at)))
+        )
         return text
 
     def remove_token(self, name: str) -> None:
@@ -112,10 +122,11 @@ class Ownership:
         left = tuple(token for token in kept.tokens if token.name != name)
         self._write(msgspec.structs.replace(kept, tokens=left))
 
-    def token(self, text: str) -> Token | None:
-        """The token that this text is."""
+    def token(self, text: str, now_s: float) -> Token | None:
+        """The token that this text is, unless it has ended."""
         digest = _digest(text)
-        return next((token for token in self.tokens if _same(token.sha256, digest)), None)
+        found = next((token for token in self.tokens if _same(token.sha256, digest)), None)
+        return None if found is None or found.has_ended(now_s) else found
 
     def _owner(self) -> _Kept:
         if self._kept is None:

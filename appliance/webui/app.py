@@ -33,6 +33,7 @@ from appliance.webui.owner_looks import Looks
 from appliance.webui.owner_pages import OwnerFrame, OwnerPages
 from appliance.webui.owner_settings import OwnerSettings
 from appliance.webui.pages import Pages
+from appliance.webui.people_routes import PeopleRoutes
 from appliance.webui.queue_routes import QueueRoutes
 from appliance.webui.robot_routes import RobotRoutes
 from appliance.webui.static_files import StaticFiles
@@ -87,6 +88,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     OwnerSettings(paths, config_file, frame, Threads(1)).install(site)
     ownership = Ownership(paths.identity)
     IdentityRoutes(ownership, templates, board, time.time).install(site)
+    PeopleRoutes(ownership, frame, config.web.submit, time.time).install(site)
     return Application(_guarded(config, ownership, site), Watch(board, hub, store, lens))
 
 

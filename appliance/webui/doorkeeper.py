@@ -17,7 +17,7 @@ from appliance.identity.ownership import Ownership
 from appliance.shapes import Problem
 from appliance.webui import cookies
 from appliance.webui.gatekeeper import READING
-from appliance.webui.web import JSON, Environ, Refusal, StartResponse, WsgiApp, encode_json
+from appliance.webui.web import JSON, PERSON, ROLE, Environ, Refusal, StartResponse, WsgiApp, encode_json
 
 #: Holds a session, or a token.
 SESSION_COOKIE: Final = "raas_session"
@@ -59,24 +59,25 @@ class Doorkeeper:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Pass on what is allowed; send people to where they can log in, and tell programs why not."""
+        environ[PERSON] = environ[ROLE] = ""
         try:
             self._check(environ)
         except Refusal as refusal:
             return _refused(environ, start_response, refusal)
         return self.app(environ, start_response)
 
-    def role(self, environ: Environ) -> Role:
-        """What whoever sends this may do."""
+    def who(self, environ: Environ) -> tuple[Role, str]:
+        """What whoever sends this may do, and the name on the token, if there is one."""
         if self.at_home and not self.ownership.is_claimed:
-            return Role.OWNER
+            return Role.OWNER, ""
         scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        cookie = _cookie(environ)
-        token = self.ownership.token(given.strip() if scheme.lower() == "bearer" else cookie)
-        if token is not None and token.right == "owner":
-            return Role.OWNER
-        if self.ownership.is_claimed and sessions.is_valid(self.ownership.secret, cookie, self.now_s()):
-            return Role.OWNER
-        return Role.SUBMITTER if token is not None or self.anyone_submits else Role.VISITOR
+        cookie, now_s = _cookie(environ), self.now_s()
+        token = self.ownership.token(given.strip() if scheme.lower() == "bearer" else cookie, now_s)
+        if token is not None:
+            return Role.OWNER if token.right == "owner" else Role.SUBMITTER, token.name
+        if self.ownership.is_claimed and sessions.is_valid(self.ownership.secret, cookie, now_s):
+            return Role.OWNER, ""
+        return Role.SUBMITTER if self.anyone_submits else Role.VISITOR, ""
 
     def _check(self, environ: Environ) -> None:
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "/")
@@ -84,8 +85,11 @@ class Doorkeeper:
         if not self.ownership.is_claimed and not self.at_home:
             if not (path in STATUS_ONLY or path in STOPPING or path.startswith("/static/")):
                 raise Refusal(403, "unclaimed", "Nobody owns this appliance yet. Open its page and claim it.")
-        elif self.role(environ) < wanted:
-            raise Refusal(401, "login_needed", _WHO_MAY[wanted])
+        else:
+            role, environ[PERSON] = self.who(environ)
+            environ[ROLE] = role.name.lower()
+            if role < wanted:
+                raise Refusal(401, "login_needed", _WHO_MAY[wanted])
         # Gatekeeper has refused foreign origins; with a cookie that speaks for somebody, none at all is refused, too.
         speaks_for_somebody = method not in READING and path not in STOPPING and _cookie(environ)
         if speaks_for_somebody and not environ.keys() & {"HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE"}:

@@ -1,4 +1,4 @@
-"""The ways in: claim an appliance, log in and out, hand out tokens. Guessing is slow, and slows nobody else."""
+"""The ways in: claim an appliance, log in and out. Guessing is slow, and slows nobody else."""
 
 from __future__ import annotations
 
@@ -8,31 +8,22 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl
 
-import msgspec
-
 from appliance.errors import RaasError
 from appliance.identity import sessions
-from appliance.identity.ownership import Denied, Ownership, Right
+from appliance.identity.ownership import Denied, Ownership
 from appliance.identity.passwords import BadPassword
 from appliance.realtime.pacing import TokenBucket
 from appliance.webui.board import Board
 from appliance.webui.doorkeeper import SESSION_COOKIE
 from appliance.webui.submissions import json_body
 from appliance.webui.threads import Threads
-from appliance.webui.web import HTML, Refusal, Request, Response, Site, Templates, json_response, redirect
+from appliance.webui.web import HTML, Refusal, Request, Response, Site, Templates, redirect
 
 #: Attempts that one address may make at once, and how many more a second.
 BURST: Final = 5
 RATE_HZ: Final = 0.1
 _MAX_ADDRESSES: Final = 1000
 _COOKIE: Final = "; Path=/; HttpOnly; SameSite=Strict"
-
-
-class TokenWish(msgspec.Struct, frozen=True):
-    """Body of `POST /api/tokens`."""
-
-    name: str
-    right: Right = "submit"
 
 
 @dataclass(frozen=True)
@@ -53,9 +44,7 @@ class IdentityRoutes:
         site.route("GET", "/login", self.login_page)
         site.route("POST", "/login", self.login)
         site.route("POST", "/logout", self.logout)
-        site.route("GET", "/api/tokens", self.tokens)
-        site.route("POST", "/api/tokens", self.add_token)
-        site.route("DELETE", "/api/tokens/<name>", self.remove_token)
+        site.route("POST", "/owner/password", self.change_password)
 
     def claim_page(self, _request: Request) -> Response:
         """How the robot is, and a form for setup code and password."""
@@ -77,8 +66,8 @@ class IdentityRoutes:
     def login(self, request: Request) -> Response:
         """Exchange the password, or a token, for a cookie."""
         secret = self._attempt(request).get("password", "").strip()
-        if self.ownership.token(secret) is not None:
-            return _to_robot(f"{SESSION_COOKIE}={secret}; Max-Age={sessions.LIFETIME_S}{_COOKIE}")
+        if self.ownership.token(secret, self.now_s()) is not None:
+            return _with_cookie(f"{SESSION_COOKIE}={secret}; Max-Age={sessions.LIFETIME_S}{_COOKIE}")
         try:
             self._hashing.call(self.ownership.check, secret)
         except Denied as error:
@@ -87,26 +76,16 @@ class IdentityRoutes:
 
     def logout(self, _request: Request) -> Response:
         """Forget the session in this browser."""
-        return _to_robot(f"{SESSION_COOKIE}=; Max-Age=0{_COOKIE}")
+        return _with_cookie(f"{SESSION_COOKIE}=; Max-Age=0{_COOKIE}")
 
-    def tokens(self, _request: Request) -> Response:
-        """GET /api/tokens: whose they are and what they allow."""
-        return json_response([{"name": token.name, "right": token.right} for token in self.ownership.tokens])
-
-    def add_token(self, request: Request) -> Response:
-        """POST /api/tokens {"name", "right"}: 201 and the token, which isn't told again."""
+    def change_password(self, request: Request) -> Response:
+        """Set another password; whoever else was logged in with the old one no longer is."""
+        fields = self._attempt(request)
         try:
-            wish = msgspec.json.decode(json_body(request), type=TokenWish)
-        except msgspec.DecodeError as error:
-            raise Refusal(400, "bad_json", f'{error}. Send JSON like {{"name": "anna", "right": "submit"}}.') from error
-        if not wish.name.isidentifier() or len(wish.name) > 40:
-            raise Refusal(400, "bad_name", "A token's name has at most 40 letters, digits and underscores.")
-        return json_response({"name": wish.name, "token": self.ownership.add_token(wish.name, wish.right)}, 201)
-
-    def remove_token(self, request: Request) -> Response:
-        """DELETE /api/tokens/NAME."""
-        self.ownership.remove_token(request.arguments["name"])
-        return self.tokens(request)
+            self._hashing.call(self.ownership.change, fields.get("old", ""), fields.get("new", ""))
+        except (Denied, BadPassword) as error:
+            raise Refusal(403, "not_changed", f"{error} The password is still the old one.") from error
+        return self._logged_in("/owner/people")
 
     def _attempt(self, request: Request) -> Mapping[str, str]:
         """The form's fields. Raises Refusal where its sender has tried too often."""
@@ -119,9 +98,9 @@ class IdentityRoutes:
             raise Refusal(429, "too_many_attempts", f"Too many attempts. Wait {1 / RATE_HZ:.0f} s and try again.")
         return dict(parse_qsl(json_body(request).decode(errors="replace"), keep_blank_values=True))
 
-    def _logged_in(self) -> Response:
+    def _logged_in(self, target: str = "/") -> Response:
         session = sessions.issue(self.ownership.secret, self.now_s())
-        return _to_robot(f"{SESSION_COOKIE}={session}; Max-Age={sessions.LIFETIME_S}{_COOKIE}")
+        return _with_cookie(f"{SESSION_COOKIE}={session}; Max-Age={sessions.LIFETIME_S}{_COOKIE}", target)
 
     def _page(self, template: str, title: str, status: int, problem: str = "") -> Response:
         page = template.removesuffix(".html")
@@ -129,8 +108,8 @@ class IdentityRoutes:
         return Response(text.encode(), status, HTML, {"Cache-Control": "no-store"})
 
 
-def _to_robot(cookie: str) -> Response:
-    answer = redirect("/")
+def _with_cookie(cookie: str, target: str = "/") -> Response:
+    answer = redirect(target)
     return Response(status=answer.status, headers={**answer.headers, "Set-Cookie": cookie, "Cache-Control": "no-store"})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,7 +15,6 @@ from appliance.care import service_logs, services
 from appliance.care.disk_use import DiskUse
 from appliance.care.finding import Diagnosis
 from appliance.care.service_logs import Words
-from appliance.care.support import file_name
 from appliance.errors import Conflict, NotFound
 from appliance.paths import Paths
 from appliance.units import UnitError
@@ -31,6 +31,7 @@ _VERDICTS: Final = {"ok": "Works", "warning": "Could be better", "failed": "Fail
 #: Page -> title, and what it is for.
 ROOMS: Final = {
     "settings": ("Settings", "Name, who may submit, running time, room on the disk."),
+    "people": ("People", "Tokens for who may submit or help to look after it; your password."),
     "services": ("Services", "How they are; start, stop, restart."),
     "check": ("Hardware check", "What works on this machine, and what to do about the rest."),
     "disk": ("Disk", "What takes how much."),
@@ -129,7 +130,7 @@ class OwnerPages:
     def support_bundle(self, _request: Request) -> Response:
         """The zip file, made now."""
         content = self.looks.raw("bundle")
-        name = file_name(self.frame.board.robot().name, self.frame.now_s())
+        name = bundle_name(self.frame.board.robot().name, self.frame.now_s())
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(content, content_type="application/zip", headers=headers)
 
@@ -163,3 +164,9 @@ def size(number: int) -> str:
         if value >= 1024:
             value, unit = value / 1024, larger
     return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+
+
+def bundle_name(name: str, at_s: float) -> str:
+    """What to call a support bundle, such as raas-support-pendulum-20261122-1631.zip."""
+    plain = "".join(character if character.isalnum() and character.isascii() else "-" for character in name.lower())
+    return f"raas-support-{plain.strip('-') or 'robot'}-{time.strftime('%Y%m%d-%H%M', time.gmtime(at_s))}.zip"

@@ -24,6 +24,9 @@ WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 JSON: Final = "application/json; charset=utf-8"
 HTML: Final = "text/html; charset=utf-8"
 TEXT: Final = "text/plain; charset=utf-8"
+#: What the doorkeeper leaves in a request's environment: the name on a token, and a role in lower case.
+PERSON: Final = "raas.person"
+ROLE: Final = "raas.role"
 encode_json: Final = msgspec.json.Encoder().encode
 
 
@@ -47,7 +50,10 @@ class Refusal(RaasError):
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request. `length_bytes` is None where the client doesn't say how much it sends."""
+    """One HTTP request. `length_bytes` is None where the client doesn't say how much it sends.
+
+    person: the name on the sender's token, '' without one. role: visitor, submitter or owner, as the doorkeeper found.
+    """
 
     method: str
     path: str
@@ -58,6 +64,8 @@ class Request:
     remote: str
     length_bytes: int | None
     body: Body
+    person: str = ""
+    role: str = ""
 
     @property
     def wants_page(self) -> bool:
@@ -158,6 +166,8 @@ def _request(arguments: Mapping[str, str]) -> Request:
         remote=str(raw.environ.get("REMOTE_ADDR", "")),
         length_bytes=int(length) if length.isdigit() else (None if chunked else 0),
         body=raw.environ["wsgi.input"],
+        person=raw.environ.get(PERSON, ""),
+        role=raw.environ.get(ROLE, ""),
     )
 
 

@@ -103,24 +103,26 @@ def test_only_the_owners_password_opens(tmp_path: Path) -> None:
 
 def test_a_new_password_ends_sessions_and_keeps_tokens(tmp_path: Path) -> None:
     owner = claimed(tmp_path)
-    before, text = owner.secret, owner.add_token("anna", "submit")
-    owner.change("another password")
+    before, text = owner.secret, owner.add_token("anna", "submit", NOW_S)
+    with pytest.raises(Denied):
+        owner.change("wrong password", "another password")
+    owner.change(PASSWORD, "another password")
     assert owner.secret != before
-    assert owner.token(text) is not None
+    assert owner.token(text, NOW_S) is not None
     with pytest.raises(Denied):
         owner.check(PASSWORD)
 
 
 def test_a_token_is_kept_as_its_hash_and_can_be_taken_back(tmp_path: Path) -> None:
     owner = claimed(tmp_path)
-    text = owner.add_token("anna", "submit")
+    text = owner.add_token("anna", "submit", NOW_S)
     assert text not in (tmp_path / "owner.json").read_text()
-    found = Ownership(tmp_path).token(text)
+    found = Ownership(tmp_path).token(text, NOW_S)
     assert found is not None
     assert (found.name, found.right) == ("anna", "submit")
-    assert owner.token("") is None
+    assert owner.token("", NOW_S) is None
     owner.remove_token("anna")
-    assert Ownership(tmp_path).token(text) is None
+    assert Ownership(tmp_path).token(text, NOW_S) is None
 
 
 def test_a_torn_owners_file_is_not_an_unclaimed_appliance(tmp_path: Path) -> None:
@@ -133,3 +135,10 @@ def test_a_torn_owners_file_is_not_an_unclaimed_appliance(tmp_path: Path) -> Non
 def test_nobody_else_may_look_into_the_folder(tmp_path: Path) -> None:
     claimed(tmp_path / "identity")
     assert (tmp_path / "identity").stat().st_mode & 0o077 == 0
+
+
+def test_a_token_with_an_end_holds_until_then(tmp_path: Path) -> None:
+    owner = claimed(tmp_path)
+    text = owner.add_token("anna", "submit", NOW_S, lasts_s=60.0)
+    assert owner.token(text, NOW_S + 59.0) is not None
+    assert Ownership(tmp_path).token(text, NOW_S + 60.0) is None

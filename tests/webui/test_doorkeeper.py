@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
 
+from appliance.identity.ownership import Ownership
 from appliance.webui.doorkeeper import Role, needed
 from appliance.webui.identity_routes import BURST
 from tests.webui.conftest import set_stage
@@ -122,13 +125,59 @@ def test_a_token_lets_people_submit_until_it_is_taken_back(real: tuple[Stage, We
     assert made.status == 201
     bearer = {"Authorization": f"Bearer {made.json['token']}"}
     wish = {"git_url": "https://example.org/a.git"}
-    assert post_json(web.port, "/api/jobs", wish, **bearer).status == 201
+    assert (
+        post_json(
+            web.port, "/api/jobs", wish, **bearer, Cookie="raas_name=ben", Origin=web.url, Host=web.url[7:]
+        ).status
+        == 201
+    )
+    assert stage.store.recent()[0].submitter == "anna@127.0.0.1", "the token says who it is, whatever the browser says"
     assert call(web.port, "POST", "/api/robot/resume", headers=bearer).status == 401
     by_page = owner_of(web, fill_in(web, "/login", password=made.json["token"]))
     assert post_json(web.port, "/api/jobs", wish, **by_page).status == 201
-    assert call(web.port, "GET", "/api/tokens", headers=owner).json == [{"name": "anna", "right": "submit"}]
+    (kept,) = call(web.port, "GET", "/api/tokens", headers=owner).json
+    assert (kept["name"], kept["right"], kept["ends_at"], kept["ended"]) == ("anna", "submit", None, False)
     assert call(web.port, "DELETE", "/api/tokens/anna", headers=owner).json == []
     assert post_json(web.port, "/api/jobs", wish, **bearer).status == 401
+
+
+def test_a_token_that_has_ended_opens_nothing() -> None:
+    with set_stage(REAL) as stage:
+        ownership = Ownership(stage.paths.identity)
+        ownership.claim(ownership.setup_code(), PASSWORD)
+        ended = ownership.add_token("anna", "owner", time.time() - 100.0, lasts_s=50.0)
+        with stage.serve() as web:
+            assert call(web.port, "GET", "/api/tokens", headers={"Authorization": f"Bearer {ended}"}).status == 401
+            assert fill_in(web, "/login", password=ended).status == 403
+
+
+def test_the_owner_hands_out_a_token_on_the_page_and_it_is_shown_once(real: tuple[Stage, WebProcess]) -> None:
+    stage, web = real
+    owner = claim(stage, web) | PAGE
+    form = {**owner, "Content-Type": "application/x-www-form-urlencoded"}
+    wish = urlencode({"name": "Anna M.", "right": "submit", "days": "30"}).encode()
+    page = call(web.port, "POST", "/owner/people", wish, form).body.decode()
+    token = re.search(r"raas_[\w-]{32}", page)
+    assert token is not None
+    later = call(web.port, "GET", "/owner/people", headers=owner).body.decode()
+    assert "Anna M." in later
+    assert token[0] not in later
+    for bad in ({"name": "<b>"}, {"name": "ok", "right": "root"}, {"name": "ok", "days": "0"}, {}):
+        assert call(web.port, "POST", "/owner/people", urlencode(bad).encode(), form).status == 400
+    assert call(web.port, "POST", "/owner/people/Anna%20M./remove", headers=owner).status == 303
+    assert call(web.port, "GET", "/api/tokens", headers=owner).json == []
+
+
+def test_a_new_password_needs_the_old_one_and_ends_other_sessions(real: tuple[Stage, WebProcess]) -> None:
+    stage, web = real
+    owner = claim(stage, web)
+    form = {**owner, "Content-Type": "application/x-www-form-urlencoded"}
+    wrong = urlencode({"old": "not the password", "new": "another password"}).encode()
+    assert call(web.port, "POST", "/owner/password", wrong, form).json["error"] == "not_changed"
+    right = urlencode({"old": PASSWORD, "new": "another password"}).encode()
+    changed = call(web.port, "POST", "/owner/password", right, form)
+    assert call(web.port, "GET", "/api/tokens", headers=owner).status == 401
+    assert call(web.port, "GET", "/api/tokens", headers=owner_of(web, changed)).status == 200
 
 
 def test_guessing_is_slow(real: tuple[Stage, WebProcess]) -> None:
