@@ -15,6 +15,7 @@ def diagnose(seen: Snapshot) -> Diagnosis:
         *robot_checks.robot(seen.robot, is_real=is_real),
         *machine_checks.real_time(seen.real_time, is_real=is_real),
         *service_checks.engine(seen.engine),
+        *service_checks.limits(seen.proof),
         *service_checks.database(seen.database),
         *service_checks.services(seen.services),
         *machine_checks.storage(seen.storage),

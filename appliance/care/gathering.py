@@ -48,6 +48,7 @@ def gather(paths: Paths, config_file: Path, engine_look: EngineLook, *, try_mean
         rights=store_look.rights(paths, config_file, socket),
         services=store_look.services(),
         engine=engine,
+        proof=store_look.proof(paths),
     )
 
 

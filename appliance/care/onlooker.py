@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from appliance.care import disk_use, gathering, page_settings, service_logs, support
+from appliance.care import disk_look, gathering, page_settings, service_logs, support
 from appliance.care.doctor import diagnose
 from appliance.care.snapshot import Engine
 from appliance.config import Config
@@ -35,7 +35,7 @@ def _disk(given: argparse.Namespace, paths: Paths) -> bytes:
         config = page_settings.load(given.config, paths).config
     except ConfigError:
         config = Config()
-    return msgspec.json.encode(disk_use.look(paths, config.storage.min_free_mb))
+    return msgspec.json.encode(disk_look.look(paths, config.storage))
 
 
 def _logs(given: argparse.Namespace, paths: Paths) -> bytes:

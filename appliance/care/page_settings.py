@@ -29,14 +29,20 @@ EFFECT: Final[Mapping[str, tuple[str, ...]]] = {
     "name": ("webui",),
     "web.submit": ("webui",),
     "job.limit_s": ("runner", "webui"),
+    "job.preflight": ("runner",),
     "storage.min_free_mb": ("runner", "webui"),
+    "storage.clear_above_percent": ("runner",),
+    "storage.keep_newest": ("runner",),
 }
 #: How each is called on the page.
 LABELS: Final[Mapping[str, str]] = {
     "name": "Name of the robot",
     "web.submit": "Who may submit jobs",
     "job.limit_s": "Running time of a job, s",
+    "job.preflight": "Try each job on the simulation first",
     "storage.min_free_mb": "Free disk that a job needs to start, MiB",
+    "storage.clear_above_percent": "Clear the oldest results when the disk is fuller than, %",
+    "storage.keep_newest": "Never clear the results of so many newest jobs",
 }
 _MOST_BYTES: Final = 64 * 1024
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from appliance.care.finding import Finding, failed, ok, unknown, warning
-from appliance.care.snapshot import Database, Engine, Right, Service
+from appliance.care.snapshot import Database, Engine, Proof, Right, Service
 
 #: What Docker Engine says that it can limit, and what a cell needs it for.
 _LIMITS: Final = (
@@ -35,19 +35,22 @@ def engine(seen: Engine | None) -> Iterator[Finding]:
         yield bad("docker", f"limit of {name}", "ignored by this kernel: a job could take the whole machine", remedy)
     if not missing:
         yield ok("docker", "limits", "memory, swap, processes, CPU time and cores can be limited")
-    if seen.proof is not None:
-        when, held, words = seen.proof
-        yield (
-            ok("docker", "limits proven", f"{words} ({when})")
-            if held
-            else failed("docker", "limits proven", f"{words} ({when})", "Do not run strangers' jobs until they hold.")
-        )
     if seen.has_image:
         yield ok("docker", "job image", "there")
     else:
         yield warning(
             "docker", "job image", "not there for the present sources", "`make job-image`; `raas up` makes it too."
         )
+
+
+def limits(seen: Proof | None) -> Iterator[Finding]:
+    """Whether the cell's limits were seen to hold: tried by the runner before the first job of each boot."""
+    if seen is None:
+        yield unknown("docker", "limits proven", "not tried yet: the runner does before the first job")
+    elif seen.problem:
+        yield failed("docker", "limits proven", seen.problem, "Do not run strangers' jobs until they hold.")
+    else:
+        yield ok("docker", "limits proven", f"{', '.join(seen.held)}: exceeded on {seen.day}, and they held")
 
 
 def database(seen: Database) -> Iterator[Finding]:

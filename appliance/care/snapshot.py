@@ -69,7 +69,15 @@ class Engine:
     version: str = ""
     limits: Mapping[str, bool] = field(default_factory=dict)
     has_image: bool = True
-    proof: tuple[str, bool, str] | None = None  # when the runner tried the cell's limits, whether all held, its words
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the runner found when it exceeded each limit of a cell. problem: its words for those that don't hold."""
+
+    day: str
+    held: tuple[str, ...]
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,3 +166,4 @@ class Snapshot:
     rights: tuple[Right, ...] = ()
     services: tuple[Service, ...] = ()
     engine: Engine | None = None
+    proof: Proof | None = None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from appliance import units
-from appliance.care.snapshot import Database, Right, Service
+from appliance.care.snapshot import Database, Proof, Right, Service
 from appliance.database import BUSY_TIMEOUT_S, migrations
 from appliance.paths import Paths
+from appliance.running import proof as limits
 from appliance.units import UnitError
 
 _OTHERS: Final = 0o007
@@ -60,6 +62,16 @@ def _mode(path: Path) -> Iterator[int]:
         yield path.stat().st_mode
     except OSError:
         return
+
+
+def proof(paths: Paths) -> Proof | None:
+    """What the runner found when it last tried the cell's limits."""
+    found = limits.remembered(paths)
+    if found is None:
+        return None
+    day = datetime.fromtimestamp(limits.file(paths).stat().st_mtime, UTC).strftime("%Y-%m-%d")
+    held = tuple(one.limit.replace("_", " ") for one in found.findings if one.held)
+    return Proof(day, held, found.sentence())
 
 
 def services() -> tuple[Service, ...]:

@@ -10,7 +10,6 @@ import io
 import os
 import platform
 import sqlite3
-import time
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -22,10 +21,11 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from appliance.care import disk_use, gathering, page_settings, redaction, service_logs, services
+from appliance.care import disk_look, gathering, page_settings, redaction, service_logs, services
 from appliance.care.doctor import diagnose
 from appliance.care.finding import Diagnosis
 from appliance.care.gathering import EngineLook
+from appliance.config import StorageSection
 from appliance.paths import Paths
 from appliance.units import UNITS
 
@@ -54,12 +54,6 @@ def bundle(appliance: Appliance, engine_look: EngineLook) -> bytes:
     return target.getvalue()
 
 
-def file_name(name: str, at_s: float) -> str:
-    """What to call it, such as raas-support-pendulum-20261122-1631.zip."""
-    plain = "".join(character if character.isalnum() and character.isascii() else "-" for character in name.lower())
-    return f"raas-support-{plain.strip('-') or 'robot'}-{time.strftime('%Y%m%d-%H%M', time.gmtime(at_s))}.zip"
-
-
 def _texts(appliance: Appliance, diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     paths = appliance.paths
     yield "READ-ME.txt", _READ_ME
@@ -67,7 +61,7 @@ def _texts(appliance: Appliance, diagnosis: Diagnosis) -> Iterator[tuple[str, st
     yield "diagnosis.json", _json(diagnosis)
     yield "versions.json", _json(_versions())
     yield "services.json", _json(services.overview(paths))
-    yield "disk.json", _json(disk_use.look(paths, 0))
+    yield "disk.json", _json(disk_look.look(paths, StorageSection()))
     yield "jobs.json", _json(_jobs(paths.database))
     yield "raas.yaml", _settings(appliance.config_file)
     yield "page-settings.yaml", _settings(page_settings.path(paths))

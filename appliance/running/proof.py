@@ -76,15 +76,15 @@ def key(engine_version: str, spec: Spec) -> str:
 def remembered(paths: Paths) -> Proof | None:
     """What was found last, on whatever machine; None if nothing was."""
     try:
-        return msgspec.json.decode(_path(paths).read_bytes(), type=Proof)
+        return msgspec.json.decode(file(paths).read_bytes(), type=Proof)
     except (OSError, msgspec.DecodeError):
         return None
 
 
 def remember(paths: Paths, proof: Proof) -> None:
     """Keep it for the next start, and for whoever wants to see it. Raises OSError."""
-    _path(paths).parent.mkdir(parents=True, exist_ok=True)
-    durable.write(_path(paths), msgspec.json.encode(proof), sync=False)
+    file(paths).parent.mkdir(parents=True, exist_ok=True)
+    durable.write(file(paths), msgspec.json.encode(proof), sync=False)
 
 
 def prepare(spec: Spec) -> None:
@@ -121,7 +121,8 @@ def read(text: str, limits: Collection[str]) -> tuple[Finding, ...]:
     return tuple(found.get(name, Finding(name, held=False, seen="the trial ended before it")) for name in limits)
 
 
-def _path(paths: Paths) -> Path:
+def file(paths: Paths) -> Path:
+    """Where it is kept."""
     return paths.image_packages("standard").with_name(_FILE)
 
 

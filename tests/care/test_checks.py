@@ -19,6 +19,7 @@ from appliance.care.snapshot import (
     Network,
     Pin,
     Power,
+    Proof,
     RealTime,
     Right,
     Robot,
@@ -49,7 +50,8 @@ WELL = Snapshot(
     database=Database("/data/db/raas.db", 1, 1, "", 5),
     rights=(Right("/data/identity", 0o40700, 0o007, "the password"),),
     services=(Service("raas-runner.service", "active"),),
-    engine=Engine("unix:///run/docker.sock", "", "20.10", ALL, True, ("2026-11-01", True, "memory, processes: held")),
+    engine=Engine("unix:///run/docker.sock", "", "20.10", ALL, True),
+    proof=Proof("2026-11-01", ("memory", "processes")),
 )
 
 
@@ -83,7 +85,7 @@ FAILURES = [
     ({"engine": {"problem": "no engine answers"}}, "no engine", "systemctl start docker"),
     ({"engine": {"limits": ALL | {"memory": False}}}, "ignored", "cgroup_enable=memory"),
     ({"engine": {"limits": ALL | {"pids": False}}}, "ignored", "CONFIG_CGROUP_PIDS"),
-    ({"engine": {"proof": ("today", False, "memory: 600 MiB were taken of 512")}}, "600 MiB", "Do not run"),
+    ({"proof": {"problem": "memory: 600 MiB were taken of 512"}}, "600 MiB", "Do not run"),
     ({"database": {"problem": "it is damaged: row 3"}}, "damaged", "raas restore"),
     ({"database": {"schema": 9}}, "newer version", "Update"),
     ({"services": ()}, "", ""),
@@ -155,7 +157,7 @@ def test_units_that_failed_and_open_secrets_are_named() -> None:
 
 
 def test_who_may_not_reach_docker_says_so() -> None:
-    (row,) = [row for row in diagnose(replace(WELL, engine=None)).findings if row.area == "docker"]
+    (row,) = [row for row in diagnose(replace(WELL, engine=None)).findings if row.check == "engine"]
     assert row.verdict is Verdict.UNKNOWN
 
 

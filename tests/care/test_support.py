@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 import zipfile
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from appliance.care import page_settings, redaction, support
 from appliance.care.support import Appliance
-from appliance.identity.ownership import Ownership
 from appliance.paths import Paths
+from appliance.webui import owner_pages
 from tests.care.furnished import PASSWORD, furnish
 
 WIFI, FLEET, COMMENT, TYPED = "wifi-pass-phrase-7", "fleetSecretKey/Value+1234", "comment-secret-99", "typed-into-log-5"
@@ -24,8 +25,8 @@ WIFI, FLEET, COMMENT, TYPED = "wifi-pass-phrase-7", "fleetSecretKey/Value+1234",
 def content(tmp_path: Path) -> dict[str, str]:
     """The bundle of an appliance with secrets everywhere, and the secrets."""
     paths = furnish(tmp_path)
-    ownership = Ownership(paths.identity)
-    token = ownership.add_token("anna", "submit")
+
+    token = f"raas_{secrets.token_urlsafe(24)}"
     (paths.identity / "setup-code").write_text("ABCDE-FGH23\n")
     credentials = tmp_path / "credentials"
     credentials.mkdir()
@@ -69,8 +70,8 @@ def test_what_helps_is_there(content: dict[str, str]) -> None:
 
 
 def test_its_name_is_one_that_every_disk_takes() -> None:
-    assert support.file_name("../Lab θ\r\n1", 0.0) == "raas-support-lab----1-19700101-0000.zip"
-    assert support.file_name("θ", 0.0) == "raas-support-robot-19700101-0000.zip"
+    assert owner_pages.bundle_name("../Lab θ\r\n1", 0.0) == "raas-support-lab----1-19700101-0000.zip"
+    assert owner_pages.bundle_name("θ", 0.0) == "raas-support-robot-19700101-0000.zip"
 
 
 SHAPES = [
