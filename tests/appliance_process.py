@@ -106,7 +106,8 @@ def running_appliance(
             appliance = Appliance(process, paths, Client(url), output)
             yield appliance
             appliance.stop()
-            assert list(processes(runtime)) == []
+            left = list(processes(runtime))
+            assert left == [], left
             assert not paths.runtime.exists()
             assert not paths.shm.exists()
         finally:

@@ -268,3 +268,19 @@ def test_certificates_are_checked(server: GitServer, tmp_path: Path) -> None:
         assert "certificate" in stranger.refusal(stranger.git(secure.url(GOOD)))
         trusting = Bench(tmp_path / "b", allow_private=True, ca_file=str(certificate))
         assert trusting.prepare(trusting.git(secure.url(GOOD))).commit_id == head(server)
+
+
+def test_nothing_that_a_repository_brings_along_is_run(server: GitServer, bench: Bench, tmp_path: Path) -> None:
+    trace = tmp_path / "ran"
+    evil = f"open({str(trace)!r}, 'w').write('ran')\n"
+    names = ("setup.py", "conftest.py", "sitecustomize.py", "usercustomize.py", "gym.py", "numpy/__init__.py", "ast.py")
+    files = dict.fromkeys(names, evil) | {
+        "run.py": RUN,
+        "evil.pth": f"import os; {evil}",
+        "setup.cfg": "[metadata]\n",
+    }
+    files["pyproject.toml"] = '[build-system]\nrequires = []\nbuild-backend = "setup"\nbackend-path = ["."]\n'
+    publish(server.folder, "setup.git", files)
+    with host_watch.unchanged():
+        bench.prepare(bench.git(server.url("setup.git")))
+    assert not trace.exists()
