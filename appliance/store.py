@@ -83,6 +83,29 @@ class NewJob:
 
 
 @dataclass(frozen=True)
+class Search:
+    """Which jobs somebody looks for: a text in name, source or submitter, and one of these states; empty for any."""
+
+    text: str = ""
+    states: frozenset[State] = frozenset()
+
+    def condition(self) -> tuple[str, tuple[str, ...]]:
+        """SQL and its values."""
+        parts, values = ["1"], []
+        if self.text:
+            plain = self.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+            parts.append("(name LIKE ? ESCAPE '\\' OR source LIKE ? ESCAPE '\\' OR submitter LIKE ? ESCAPE '\\')")
+            values += [f"%{plain}%"] * 3
+        if self.states:
+            parts.append(f"state IN ({','.join('?' * len(self.states))})")
+            values += sorted(self.states)
+        return " AND ".join(parts), tuple(values)
+
+
+ALL: Final = Search()
+
+
+@dataclass(frozen=True)
 class Event:
     """Something changed: re-read the job (or, for kind 'queue', the queue's facts)."""
 
@@ -142,12 +165,11 @@ class Store:
             raise NotFound(f"There is no job {job_id[:40]}.")
         return job
 
-    def recent(self, limit: int = 100, before: str = "") -> list[Job]:
+    def recent(self, limit: int = 100, before: str = "", search: Search = ALL) -> list[Job]:
         """Newest jobs first, at most `limit`, older than the id `before` if given."""
-        rows = self._db.execute(
-            "SELECT * FROM job WHERE (? = '' OR id < ?) ORDER BY id DESC LIMIT ?", (before, before, limit)
-        )
-        return _jobs(rows)
+        condition, values = search.condition()
+        query = f"SELECT * FROM job WHERE (? = '' OR id < ?) AND {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608 - ours
+        return _jobs(self._db.execute(query, (before, before, *values, limit)))
 
     def queue(self) -> list[Job]:
         """Jobs that wait for this robot, in the order they will run."""
@@ -169,9 +191,10 @@ class Store:
         rows = self._db.execute("SELECT * FROM job WHERE place = ? AND ended_at IS NULL ORDER BY id", (AWAY,))
         return [job for job in _jobs(rows) if not job.state.is_final]
 
-    def count(self) -> int:
+    def count(self, search: Search = ALL) -> int:
         """How many jobs there are."""
-        return int(self._db.execute("SELECT count(*) FROM job").fetchone()[0])
+        condition, values = search.condition()
+        return int(self._db.execute(f"SELECT count(*) FROM job WHERE {condition}", values).fetchone()[0])  # noqa: S608 - ours
 
     # --- the runner's side ----------------------------------------------------------------------------------
 

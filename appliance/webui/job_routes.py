@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from appliance.errors import Conflict
-from appliance.store import Job
+from appliance.jobs import ACTIVE, FINAL, State
+from appliance.store import Job, Search
 from appliance.webui import job_files, job_views
 from appliance.webui.job_files import Disk
 from appliance.webui.job_views import Lens
@@ -18,6 +19,9 @@ from appliance.webui.web import JSON, TEXT, Refusal, Request, Response, Site, js
 #: More than any job's output that is kept; a longer file is read in several requests.
 MAX_LOG_BYTES: Final = 4 * 2**20
 MAX_PAGE_JOBS: Final = 500
+MAX_SEARCH_CHARACTERS: Final = 100
+#: States that belong together for somebody who looks for jobs.
+GROUPS: Final = {"open": frozenset(ACTIVE | {State.QUEUED}), "ended": FINAL}
 #: What can be downloaded: its type, and whether a browser saves it instead of showing it.
 DOWNLOADS: Final = {
     "result.json": JSON,
@@ -54,10 +58,11 @@ class JobRoutes:
         return json_response(view, 201, Location=f"/api/jobs/{job.id}")
 
     def list(self, request: Request) -> Response:
-        """GET /api/jobs?limit=&before=: newest first."""
+        """GET /api/jobs?limit=&before=&q=&state=: newest first; q stands in name, source or submitter."""
         limit = _number(request, "limit", 100, 1, MAX_PAGE_JOBS)
         before = request.query.get("before", "")
-        return json_response(self.store.read(lambda store: job_views.page(store, self.lens(), limit, before)))
+        search = searched(request)
+        return json_response(self.store.read(lambda store: job_views.page(store, self.lens(), limit, before, search)))
 
     def queue(self, _request: Request) -> Response:
         """GET /api/queue: what is worked on and what waits."""
@@ -110,6 +115,16 @@ class JobRoutes:
     def _find(self, request: Request) -> Job:
         job_id = request.arguments["job_id"]
         return self.store.read(lambda store: job_views.find(store, job_id))
+
+
+def searched(request: Request) -> Search:
+    """What the query asks for. `state` is a state, or one of the groups of them."""
+    wanted = request.query.get("state", "")
+    if wanted and wanted not in GROUPS and wanted not in set(State):
+        known = ", ".join((*GROUPS, *State))
+        raise Refusal(400, "bad_state", f"There is no state {wanted[:40]!r}; there are {known}.")
+    states = GROUPS[wanted] if wanted in GROUPS else frozenset({State(wanted)} if wanted else ())
+    return Search(request.query.get("q", "").strip()[:MAX_SEARCH_CHARACTERS], states)
 
 
 def _no_results(job: Job) -> str:

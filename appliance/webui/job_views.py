@@ -13,7 +13,7 @@ from appliance.errors import NotFound
 from appliance.jobs import Reason, State
 from appliance.paths import Paths
 from appliance.shapes import JobPage, JobView, QueueView
-from appliance.store import Job, Store
+from appliance.store import ALL, Job, Search, Store
 from appliance.ulid import is_valid
 from appliance.waiting import Line
 from appliance.webui import job_files
@@ -95,12 +95,12 @@ def changed(store: Store, lens: Lens, changes: Mapping[str, int]) -> list[tuple[
     return views
 
 
-def page(store: Store, lens: Lens, limit: int, before: str) -> JobPage:
+def page(store: Store, lens: Lens, limit: int, before: str, search: Search = ALL) -> JobPage:
     """The newest jobs, older than the id `before` if one is given."""
-    rows = store.recent(limit + 1, before)
+    rows = store.recent(limit + 1, before, search)
     line = lens.line(store)
     views = [lens.job(job, line) for job in rows[:limit]]
-    return JobPage(jobs=views, total=store.count(), next=views[-1].id if len(rows) > limit else None)
+    return JobPage(jobs=views, total=store.count(search), next=views[-1].id if len(rows) > limit else None)
 
 
 def queue(store: Store, lens: Lens) -> QueueView:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode
 
 from appliance.config import Config
 from appliance.paths import Paths
 from appliance.shapes import JobView, QueueView
-from appliance.webui import job_files, job_views, wording
+from appliance.webui import job_files, job_routes, job_views, wording
 from appliance.webui.board import Board
 from appliance.webui.job_files import Disk
 from appliance.webui.job_images import JobImages
@@ -67,8 +68,13 @@ class Pages:
     def jobs_page(self, request: Request) -> Response:
         """All jobs, newest first, page by page."""
         before = request.query.get("before", "")
-        listed = self.store.read(lambda rows: job_views.page(rows, self.lens(), PAGE_JOBS, before))
-        return self._page("jobs.html", "Jobs", "jobs", listed=listed, before=before, data={"live": not before})
+        search = job_routes.searched(request)
+        listed = self.store.read(lambda rows: job_views.page(rows, self.lens(), PAGE_JOBS, before, search))
+        query = urlencode({key: request.query[key] for key in ("q", "state") if request.query.get(key)})
+        return self._page(
+            "jobs.html", "Jobs", "jobs", listed=listed, before=before, query=query, text=search.text,
+            state=request.query.get("state", ""), data={"live": not before and not query, "query": query},
+        )  # fmt: skip
 
     def job_page(self, request: Request) -> Response:
         """One job: its state, its output, and afterwards its data."""

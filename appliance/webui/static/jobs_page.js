@@ -3,7 +3,7 @@
 import { fill, jobRow } from "./rows.js";
 import { on } from "./stream.js";
 
-const { live } = JSON.parse(document.querySelector("[data-page-facts]").dataset.pageFacts);
+const { live, query } = JSON.parse(document.querySelector("[data-page-facts]").dataset.pageFacts);
 const list = document.querySelector("[data-list]");
 const PAGE = 50;
 
@@ -18,7 +18,7 @@ function take(job) {
 }
 
 async function reload() {
-  const answer = await fetch(`/api/jobs?limit=${PAGE}`).catch(() => null);
+  const answer = await fetch(`/api/jobs?limit=${PAGE}${query && `&${query}`}`).catch(() => null);
   if (!answer?.ok) return;
   const { jobs, total } = await answer.json();
   if (live) fill(list, jobs, false);
@@ -27,6 +27,7 @@ async function reload() {
   document.querySelector("[data-total]").textContent = `${total} ${total === 1 ? "job" : "jobs"}`;
 }
 
+document.querySelector("[data-state-choice]").addEventListener("change", (event) => event.target.form.requestSubmit());
 on("job", take);
 on("reload", reload);
 on("state", (connected) => connected && reload());
