@@ -24,6 +24,8 @@ from appliance.calibration.recordings import Run, Series
 from gym_raas.parameters import Model
 
 DELAY: Final = "delay_s"
+#: Where the encoder reads hanging at rest, in runs that count from there but for what friction hides.
+ZERO: Final = "zero_rad"
 #: Spread of the prior around the present value: as a factor of it, and at least so much.
 _PRIOR: Final = {
     "gravity_rad_s2": (0.5, 1.0),
@@ -34,8 +36,9 @@ _PRIOR: Final = {
     "gain_rad_s2_per_command": (0.5, 1e-3),
     "dead_zone_command": (0.5, 100.0),
     DELAY: (0.0, 0.05),
+    ZERO: (0.0, 0.05),
 }
-_PRESENT_DELAY_S: Final = 0.002
+_PRESENT: Final = {DELAY: 0.002, ZERO: 0.0}
 _LONGEST_DELAY_S: Final = 0.2
 #: Factor of a standard deviation for 95 %.
 NORMAL_95: Final = 1.96
@@ -43,7 +46,8 @@ NORMAL_95: Final = 1.96
 _NOT_TOLD: Final = 0.5
 #: Two constants that vary together more than this aren't told apart.
 _ALIKE: Final = 0.95
-_WEIGHING_ROUNDS: Final = 3
+#: Steps of the solver before the runs are weighed anew; the last time, until it is done.
+_WEIGHING_ROUNDS: Final = (10, 5, least_squares.MOST_ROUNDS)
 #: Samples over which a wandering clock shows beside the encoder's counts.
 _CLOCK_SAMPLES: Final = 7
 #: Where times are only nominal, a sleeping loop scatters by at least this share of its period.
@@ -79,6 +83,7 @@ class Fit:
 
     model: Model
     delay_s: float | None
+    zero_rad: float | None
     estimates: tuple[Estimate, ...]
     correlation: Series
     alike: tuple[tuple[str, str, float], ...]
@@ -91,7 +96,7 @@ class Fit:
 
 
 def touched(runs: Sequence[Run]) -> list[str]:
-    """Names of the constants that act in these runs, in the model's order; the delay last."""
+    """Names of the constants that act in these runs, in the model's order; delay and zero last."""
     driven = any(run.powered and np.any(run.commands != 0.0) for run in runs)
     acts = {
         "gravity_rad_s2": any(not run.sideways for run in runs),
@@ -102,17 +107,21 @@ def touched(runs: Sequence[Run]) -> list[str]:
         "gain_rad_s2_per_command": driven,
         "dead_zone_command": driven,
     }
-    delay = [DELAY] if any(prediction.steered(run) for run in runs) else []
-    return [name for name, does in acts.items() if does] + delay
+    acts[DELAY] = any(prediction.steered(run) for run in runs)
+    acts[ZERO] = any(run.from_hanging and not run.sideways for run in runs)
+    return [name for name, does in acts.items() if does]
 
 
-def fit(present: Model, runs: Sequence[Run]) -> Fit:
-    """The best model for `runs`, starting from (and where the data say nothing, staying at) `present`."""
+def fit(present: Model, runs: Sequence[Run], begin: Model | None = None) -> Fit:
+    """The best model for `runs`; where the data say nothing, it stays at `present`.
+
+    `begin` is where the search starts, by default at `present`; it only saves time.
+    """
     problem = _Problem(present, runs)
     noise_rad = np.full(len(runs), _FIRST_NOISE_RAD)
-    unknowns = problem.first_guess()
-    for _ in range(_WEIGHING_ROUNDS):
-        solution = problem.solve(unknowns, noise_rad)
+    unknowns = problem.first_guess(begin or present)
+    for rounds in _WEIGHING_ROUNDS:
+        solution = problem.solve(unknowns, noise_rad, rounds)
         unknowns = solution.unknowns
         noise_rad = problem.noise_rad(unknowns)
     return problem.described(solution, noise_rad)
@@ -124,7 +133,7 @@ class _Problem:
     def __init__(self, present: Model, runs: Sequence[Run]) -> None:
         self.present, self.runs = present, list(runs)
         self.names = touched(runs)
-        self.middle = np.array([_PRESENT_DELAY_S if n == DELAY else getattr(present, n) for n in self.names])
+        self.middle = np.array([_PRESENT[n] if n in _PRESENT else getattr(present, n) for n in self.names])
         self.spread = np.array(
             [
                 max(factor * value, least)
@@ -138,20 +147,24 @@ class _Problem:
             [0.02 * self.spread] + [START_SCALE[: prediction.start_count(run)] for run in self.runs]
         )
 
-    def first_guess(self) -> Series:
-        starts = [prediction.fitted_start(self.present, run) for run in self.runs]
+    def first_guess(self, begin: Model) -> Series:
+        constants = np.array([_PRESENT[n] if n in _PRESENT else getattr(begin, n) for n in self.names])
+        starts = [prediction.fitted_start(begin, run) for run in self.runs]
         numbers = [np.array([s.angle_rad, s.velocity_rad_s, s.rest_rad]) for s in starts]
         cut = [n[: prediction.start_count(run)] for n, run in zip(numbers, self.runs, strict=True)]
-        return np.concatenate([self.middle, *cut])
+        return np.concatenate([constants, *cut])
 
-    def meant(self, unknowns: Series) -> tuple[Model, float]:
+    def meant(self, unknowns: Series) -> tuple[Model, float, float]:
         values = dict(zip(self.names, unknowns[: len(self.names)].tolist(), strict=True))
-        delay_s = values.pop(DELAY, 0.0)
-        return dataclasses.replace(self.present, **values), float(delay_s)
+        delay_s, zero_rad = values.pop(DELAY, 0.0), values.pop(ZERO, 0.0)
+        return dataclasses.replace(self.present, **values), float(delay_s), float(zero_rad)
+
+    def start(self, index: int, unknowns: Series) -> Start:
+        return prediction.start_of(unknowns[self.places[index]], self.meant(unknowns)[2])
 
     def predicted(self, index: int, unknowns: Series) -> Series:
-        model, delay_s = self.meant(unknowns)
-        return prediction.angles(model, self.runs[index], prediction.start_of(unknowns[self.places[index]]), delay_s)
+        model, delay_s, _ = self.meant(unknowns)
+        return prediction.angles(model, self.runs[index], self.start(index, unknowns), delay_s)
 
     def noise_rad(self, unknowns: Series) -> Series:
         """Each run's noise, no smaller than what the encoder's counts make."""
@@ -164,12 +177,12 @@ class _Problem:
     def bounds(self) -> tuple[Series, Series]:
         low, high = np.full(self.count, -np.inf), np.full(self.count, np.inf)
         limits = {each.name: each.metadata["range"] for each in dataclasses.fields(Model)}
-        limits[DELAY] = (0.0, _LONGEST_DELAY_S)
+        limits |= {DELAY: (0.0, _LONGEST_DELAY_S), ZERO: (-math.pi, math.pi)}
         for index, name in enumerate(self.names):
             low[index], high[index] = limits[name]
         return low, high
 
-    def solve(self, unknowns: Series, noise_rad: Series) -> least_squares.Solution:
+    def solve(self, unknowns: Series, noise_rad: Series, rounds: int) -> least_squares.Solution:
         def of_run(index: int, at: Series) -> Series:
             return np.asarray((self.predicted(index, at) - self.runs[index].angles_rad) / noise_rad[index])
 
@@ -193,10 +206,10 @@ class _Problem:
             return slopes
 
         low, high = self.bounds()
-        return least_squares.solve(residual, unknowns, self.scale, jacobian=jacobian, low=low, high=high)
+        return least_squares.solve(residual, unknowns, self.scale, jacobian=jacobian, low=low, high=high, rounds=rounds)
 
     def described(self, solution: least_squares.Solution, noise_rad: Series) -> Fit:
-        model, delay_s = self.meant(solution.unknowns)
+        model, delay_s, zero_rad = self.meant(solution.unknowns)
         covariance = self._covariance(solution, noise_rad)[: len(self.names), : len(self.names)]
         sd = np.sqrt(np.diag(covariance))
         correlation = covariance / np.outer(sd, sd)
@@ -211,6 +224,7 @@ class _Problem:
         return Fit(
             model,
             delay_s if DELAY in self.names else None,
+            zero_rad if ZERO in self.names else None,
             estimates,
             correlation,
             _alike(self.names, correlation),
@@ -219,8 +233,12 @@ class _Problem:
 
     def _run_fit(self, index: int, unknowns: Series) -> RunFit:
         found = self.predicted(index, unknowns)
-        start = prediction.start_of(unknowns[self.places[index]])
-        return RunFit(self.runs[index], start, found, prediction.rmse_rad(found - self.runs[index].angles_rad))
+        return RunFit(
+            self.runs[index],
+            self.start(index, unknowns),
+            found,
+            prediction.rmse_rad(found - self.runs[index].angles_rad),
+        )
 
     def _covariance(self, solution: least_squares.Solution, noise_rad: Series) -> Series:
         """Inverse curvature, with what each run's noise, correlated as it is, makes of the slopes in between."""

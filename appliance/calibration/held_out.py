@@ -14,7 +14,7 @@ from appliance.calibration.recordings import MIN_SAMPLES, Run
 from gym_raas.parameters import Model
 
 #: No more fits than this; more runs are left out in groups.
-_MOST_FITS = 8
+_MOST_FITS = 5
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,11 @@ class HeldOut:
     present_rad: float
 
 
-def judge(present: Model, runs: Sequence[Run]) -> list[HeldOut]:
-    """The error of each part under a fit to the others; empty if there is only one part."""
+def judge(present: Model, runs: Sequence[Run], begin: Model) -> list[HeldOut]:
+    """The error of each part under a fit to the others; empty if there is only one part.
+
+    `begin`, the fit to all, is where the searches start, which only saves time.
+    """
     parts = [part for run in runs for part in _parts(run, alone=_alone(run, runs))]
     if len(parts) < 2:
         return []
@@ -35,9 +38,10 @@ def judge(present: Model, runs: Sequence[Run]) -> list[HeldOut]:
     found = []
     for group in range(groups):
         rest = [part for index, part in enumerate(parts) if index % groups != group]
-        model = fitting.fit(present, rest).model
+        fit = fitting.fit(present, rest, begin)
         for part in parts[group::groups]:
-            error, before = (scoring.score_run(each, part).rmse_rad for each in (model, present))
+            known = (fit.zero_rad if part.from_hanging else None, fit.delay_s or 0.0)
+            error, before = (scoring.score_run(each, part, 0, *known).rmse_rad for each in (fit.model, present))
             found.append(HeldOut(part.name, error, before))
     return found
 

@@ -50,7 +50,7 @@ def calibrate(robot: Robot, runs: Sequence[Run]) -> Calibration:
     scores = [scoring.score_run(robot.model, run) for run in runs]
     samples = sum(score.samples for score in scores)
     present = (sum(score.rmse_rad**2 * score.samples for score in scores) / samples) ** 0.5
-    parts = tuple(held_out.judge(robot.model, runs))
+    parts = tuple(held_out.judge(robot.model, runs, fit.model))
     return Calibration(fit, present, parts, tuple(_objections(robot, fit, present, parts)))
 
 

@@ -16,8 +16,8 @@ Array = npt.NDArray[np.float64]
 Residual = Callable[[Array], Array]
 Jacobian = Callable[[Array, Array], Array]
 
-_MOST_ROUNDS: Final = 60
-_SMALLEST_GAIN: Final = 1e-6
+MOST_ROUNDS: Final = 60
+_SMALLEST_GAIN: Final = 1e-5
 _HIGHEST_DAMPING: Final = 1e8
 #: Step of a numeric derivative, in units of the unknown's scale: far above rounding, below what matters.
 STEP: Final = 1e-4
@@ -40,14 +40,18 @@ def solve(
     jacobian: Jacobian | None = None,
     low: Array | None = None,
     high: Array | None = None,
+    rounds: int = MOST_ROUNDS,
 ) -> Solution:
-    """A local minimum of |residual|^2 from `start`. `scale` (K,): a change of each unknown that matters a little."""
+    """A local minimum of |residual|^2 from `start`. `scale` (K,): a change of each unknown that matters a little.
+
+    It gives up after `rounds`, where it is.
+    """
     derive = jacobian or (lambda at, value: differences(residual, at, value, scale))
     at = start.astype(float)
     value = residual(at)
     slopes = derive(at, value)
     damping = 1e-3
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(rounds):
         found = _smaller(residual, at, value, slopes * scale, scale, damping, low, high)
         if found is None:
             break

@@ -64,13 +64,13 @@ def angles(model: Model, run: Run, start: Start, delay_s: float = 0.0) -> Series
 
 
 def start_count(run: Run) -> int:
-    """How many numbers a run's start has."""
-    return 2 if run.sideways else 3
+    """How many numbers a run's start has, of its own."""
+    return 2 if run.sideways or run.from_hanging else 3
 
 
-def start_of(numbers: Series) -> Start:
-    """The start that a solver's numbers mean."""
-    rest = float(numbers[2]) if len(numbers) > 2 else 0.0
+def start_of(numbers: Series, shared_rest_rad: float = 0.0) -> Start:
+    """The start that a solver's numbers mean; `shared_rest_rad` is that of runs that count from hanging."""
+    rest = float(numbers[2]) if len(numbers) > 2 else shared_rest_rad
     return Start(float(numbers[0]), float(numbers[1]), rest)
 
 
@@ -90,26 +90,26 @@ def guesses(run: Run) -> list[Series]:
     return [np.array([first, slope, rest]) for rest in (middle, float(np.mean(run.angles_rad)))]
 
 
-def fitted_start(model: Model, run: Run, rest_rad: float | None = None) -> Start:
+def fitted_start(model: Model, run: Run, rest_rad: float | None = None, delay_s: float = 0.0) -> Start:
     """The start with the smallest error over the whole run; `rest_rad` is taken as known where given."""
-    known = rest_rad if not run.sideways else None
+    known = None if run.sideways else 0.0 if rest_rad is None and run.from_hanging else rest_rad
     best: Start | None = None
     smallest = math.inf
     for guess in guesses(run):
-        start, error = _search(model, run, guess if known is None else guess[:2], known)
+        start, error = _search(model, run, guess if known is None else guess[:2], known, delay_s)
         if error < smallest:
             best, smallest = start, error
     assert best is not None
     return best
 
 
-def _search(model: Model, run: Run, guess: Series, rest_rad: float | None) -> tuple[Start, float]:
+def _search(model: Model, run: Run, guess: Series, rest_rad: float | None, delay_s: float) -> tuple[Start, float]:
     def meant(numbers: Series) -> Start:
         start = start_of(numbers)
         return start if rest_rad is None else dataclasses.replace(start, rest_rad=rest_rad)
 
     def residual(numbers: Series) -> Series:
-        return angles(model, run, meant(numbers)) - run.angles_rad
+        return angles(model, run, meant(numbers), delay_s) - run.angles_rad
 
     found = least_squares.solve(residual, guess, START_SCALE[: len(guess)])
     return meant(found.unknowns), float(found.residual @ found.residual)

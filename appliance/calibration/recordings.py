@@ -2,7 +2,7 @@
 
 - `t_s,angle_rad,counts`: a free swing, motor unpowered, hanging.
 - `command,t_s,angle_rad,counts`: the pendulum lies on its side (no gravity along the swing), one command held.
-- `run,powered,t_s,command,angle_rad,counts`: hanging, as `raas calibrate` records it; the command may change.
+- `run,powered,t_s,command,angle_rad,counts`: hanging, angles from hanging, of one sitting; the command may change.
 
 A file may hold several runs: a new one begins where time falls back or jumps, and, on its side, with another command.
 """
@@ -43,7 +43,8 @@ class BadRecording(RaasError):
 class Run:
     """Angle over time from one start. `commands[i]` acts from sample i to sample i + 1; arrays have equal length N.
 
-    sideways: no gravity along the swing. powered: the bridge is on, so it brakes at command 0.
+    sideways: no gravity along the swing. powered: the bridge is on, so it brakes at command 0. from_hanging: angles count
+    from hanging, but for a shift that all such runs of a fit share.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Run:
     commands: Series
     powered: bool
     sideways: bool
+    from_hanging: bool = False
 
     @property
     def command(self) -> float | None:
@@ -94,7 +96,8 @@ def runs_of(text: str, name: str) -> list[Run]:
     pieces = [piece for piece in _split(rows, each_command=sideways) if len(piece) >= MIN_SAMPLES]
     if not pieces:
         raise BadRecording(f"{name} holds no run of {MIN_SAMPLES} samples or more.")
-    return [_run(piece, f"{name}#{index}", sideways=sideways) for index, piece in enumerate(pieces)]
+    own = "run" in header and "powered" in header
+    return [_run(piece, f"{name}#{index}", sideways=sideways, from_hanging=own) for index, piece in enumerate(pieces)]
 
 
 def _rows(header: Sequence[str], lines: Iterator[list[str]], name: str) -> Iterator[_Row]:
@@ -148,7 +151,7 @@ def _split(rows: Sequence[_Row], *, each_command: bool) -> Iterator[list[_Row]]:
     yield piece
 
 
-def _run(rows: Sequence[_Row], name: str, *, sideways: bool) -> Run:
+def _run(rows: Sequence[_Row], name: str, *, sideways: bool, from_hanging: bool) -> Run:
     return Run(
         name,
         np.array([row.t_s for row in rows]),
@@ -156,4 +159,5 @@ def _run(rows: Sequence[_Row], name: str, *, sideways: bool) -> Run:
         np.array([row.command for row in rows]),
         rows[0].powered,
         sideways,
+        from_hanging,
     )

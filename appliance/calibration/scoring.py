@@ -56,10 +56,10 @@ def score(robot: Robot, paths: Sequence[Path], rest_rad: float | None = None) ->
     )
 
 
-def score_run(model: Model, run: Run, index: int = 0, rest_rad: float | None = None) -> RunScore:
-    """The error on one run."""
-    start = prediction.fitted_start(model, run, rest_rad)
-    residual = prediction.angles(model, run, start) - run.angles_rad
+def score_run(model: Model, run: Run, index: int = 0, rest_rad: float | None = None, delay_s: float = 0.0) -> RunScore:
+    """The error on one run; `delay_s` after which a changed command acts."""
+    start = prediction.fitted_start(model, run, rest_rad, delay_s)
+    residual = prediction.angles(model, run, start, delay_s) - run.angles_rad
     return RunScore(
         run=index,
         kind="sideways" if run.sideways else "hanging" if run.powered else "free",

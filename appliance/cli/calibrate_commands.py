@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
-from importlib import metadata
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from appliance import durable
-from appliance.calibration import judgement, plot, recordings, report, robot_file
+from appliance.calibration import judgement, plot, recordings, report, robot_file, session
 from appliance.calibration.fitting import RunFit
 from appliance.calibration.judgement import Calibration, Refused
+from appliance.calibration.recordings import Run
+from appliance.cli import job_commands, reach
 from appliance.cli.context import Context, reported
 from appliance.cli.twin_commands import robot_of
-from appliance.errors import BadSource, RaasError
+from appliance.client import packed
+from appliance.errors import RaasError
+from appliance.jobs import State
+from appliance.shapes import JobView
+from gym_raas.parameters import Robot
 
 _MOST_PLOTS: Final = 6
 
@@ -32,6 +41,7 @@ def calibrate(
     context: typer.Context,
     more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE.csv...]", help="Further recordings")] = None,
     source: Annotated[list[Path] | None, typer.Option("--from", help="Recordings to fit (CSV)")] = None,
+    job: Annotated[str, typer.Option(help="Fit what this job recorded: its id, the end of it, or 'last'")] = "",
     robot: Annotated[Path | None, typer.Option(help="The present robot file; default the packaged one")] = None,
     unit: Annotated[str, typer.Option(help="Which unit was recorded, for the file; default the robot's name")] = "",
     output: Annotated[Path, typer.Option("--output", "-o", help="Robot file to write")] = Path("robot.yaml"),
@@ -40,29 +50,71 @@ def calibrate(
     ),
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")] = False,
 ) -> None:
-    """Fit the robot's model to recordings, show how well it fits, and write [bold]robot.yaml[/]."""
+    """Fit the robot's model and write [bold]robot.yaml[/]: by an experiment on the robot, or from recordings."""
     shared: Context = context.obj
     with reported():
         files = [*(source or []), *(more or [])]
-        if not files:
-            raise BadSource("No recordings given: raas calibrate --from swing.csv driven.csv")
-        present = robot_of(robot)
-        found = judgement.calibrate(present, [run for file in files for run in recordings.read(file)])
-        _write(page, report.html(present, found))
+        taken = _from_files(files, robot)
+        if job or not files:
+            taken = _with_job(shared, taken, _job(shared, job, quiet=json), robot)
+        with Console(stderr=True).status("fitting"):
+            found = judgement.calibrate(taken.robot, taken.runs)
+        _write(page, report.html(taken.robot, found))
         shared.show(_as_json(found), _shown(found, page), json=json)
         if found.reasons:
             raise Refused(f"Refused, {output} is left as it is: {'; '.join(found.reasons)}.")
         fitted = robot_file.fitted(
-            present,
+            taken.robot,
             found,
-            unit=unit or present.name,
+            unit=unit or taken.robot.name,
             date=dt.datetime.now(dt.UTC).date().isoformat(),
             software=metadata.version("raas-appliance"),
-            recordings=[file.name for file in files],
+            recordings=taken.names,
         )
         _write(output, robot_file.text(fitted))
         if not json and not shared.json:
-            shared.console.print(f"[green]✓[/] wrote [bold]{output}[/] and [bold]{page}[/]")
+            shared.console.print(f"[green]✓[/] wrote [bold]{output}[/] and [bold]{page}[/]. An appliance uses it when")
+            shared.console.print("  [bold]robot.file[/] in its raas.yaml names it; start the services again then.")
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What is to be fitted, under which robot it was recorded, and what the recordings are called."""
+
+    robot: Robot
+    runs: list[Run]
+    names: list[str]
+
+
+def _from_files(files: Sequence[Path], robot: Path | None) -> _Taken:
+    runs = [run for file in files for run in recordings.read(file)]
+    return _Taken(robot_of(robot), runs, [file.name for file in files])
+
+
+def _job(shared: Context, wanted: str, *, quiet: bool) -> JobView:
+    """The job whose recording is fitted: a finished one, or the experiment, queued now and followed to its end."""
+    if wanted:
+        return reach.find_job(shared.client, wanted)
+    program = resources.files("gym_raas").joinpath("examples", "calibration")
+    with resources.as_file(program) as folder:
+        archive = packed(folder)
+    try:
+        queued = shared.client.submit_archive(archive, "Calibration")
+    finally:
+        archive.unlink()
+    ended = job_commands.follow_to_the_end(shared, queued, quiet=quiet)
+    if ended.state != State.SUCCEEDED:
+        raise Refused(f"The experiment did not succeed, so nothing is fitted. {ended.sentence}")
+    return ended
+
+
+def _with_job(shared: Context, taken: _Taken, job: JobView, robot: Path | None) -> _Taken:
+    """The recordings and those of a job; the robot is the job's unless one was named."""
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = Path(folder) / "bundle.zip"
+        shared.client.download(job.id, bundle.name, bundle)
+        used, runs = session.read_bundle(bundle)
+    return _Taken(taken.robot if robot else used, [*taken.runs, *runs], [*taken.names, f"job {job.id}"])
 
 
 def _write(path: Path, content: str) -> None:

@@ -72,7 +72,7 @@ def show_queued(shared: Context, queued: JobView, *, follow: bool) -> None:
     if not follow:
         shared.show(queued, view.done(f"queued {queued.id}  {queued.sentence}"))
         return
-    ended = _follow(shared, queued)
+    ended = follow_to_the_end(shared, queued)
     shared.show(ended, view.job_card(ended))
     if ended.state != State.SUCCEEDED:
         raise typer.Exit(Exit.JOB_FAILED)
@@ -108,7 +108,7 @@ def log(
     with reported():
         found = reach.find_job(shared.client, wanted)
         if follow:
-            _follow(shared, found)
+            follow_to_the_end(shared, found)
         else:
             _write(shared.client.log(found.id))
 
@@ -169,15 +169,15 @@ def _send(
             archive.unlink()
 
 
-def _follow(shared: Context, found: JobView) -> JobView:
-    """Print the log as it grows, with a progress bar under it, until the job has ended."""
+def follow_to_the_end(shared: Context, found: JobView, *, quiet: bool = False) -> JobView:
+    """Print the log as it grows (unless `quiet`), with a progress bar under it, until the job has ended."""
     shown = 0
     with shared.bar("waiting") as (progress, task):
         while True:
             found = shared.client.job(found.id)
             chunk = shared.client.log(found.id, shown) if found.log_bytes > shown else b""
             shown += len(chunk)
-            if chunk and not shared.json:
+            if chunk and not shared.json and not quiet:
                 _print(progress, chunk)
             _advance(progress, task, found)
             if State(found.state).is_final and found.log_bytes <= shown:

@@ -37,6 +37,7 @@ def test_a_robots_own_recording_says_what_ran_powered_and_when_the_command_chang
     swinging, driven = recordings.runs_of("run,powered,t_s,command,angle_rad,counts\n" + "\n".join(lines), "x.csv")
     assert (swinging.powered, driven.powered, driven.sideways) == (False, True, False)
     assert driven.command is None
+    assert driven.from_hanging
     assert list(np.unique(driven.commands)) == [0, 300]
 
 

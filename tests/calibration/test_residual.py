@@ -18,7 +18,9 @@ ROBOT = load_robot()
 SHORT_OF_THE_TOP = dataclasses.replace(ROBOT.model, brake_per_s=2.0 * ROBOT.model.brake_per_s)
 
 
-def session(model: Model, commands: list[float], *, start: State = HANGING, step_s: float = 0.05) -> tuple[np.ndarray, ...]:
+def session(
+    model: Model, commands: list[float], *, start: State = HANGING, step_s: float = 0.05
+) -> tuple[np.ndarray, ...]:
     """Ticks of a robot with this model: times, counts, velocities, commands."""
     pendulum, state, rows = Pendulum(model), start, []
     for number, command in enumerate(commands):
