@@ -128,7 +128,7 @@ def _known_secrets(appliance: Appliance) -> Iterator[str]:
 
 
 def _secret_files(appliance: Appliance) -> Iterator[Path]:
-    for folder in (appliance.paths.identity, appliance.credentials):
+    for folder in (appliance.paths.identity, appliance.credentials, appliance.config_file.parent / "credentials"):
         if folder is not None and folder.is_dir() and os.access(folder, os.R_OK):
             yield from (file for file in folder.rglob("*") if file.is_file())
 

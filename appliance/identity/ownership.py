@@ -99,10 +99,15 @@ class Ownership:
 
     def change(self, old: str, new: str) -> None:
         """Set another password and end all sessions. Raises Denied, BadPassword, Conflict."""
-        kept = self._owner()
+        self._owner()
         self.check(old)
-        passwords.check(new)
-        self._write(_Kept(passwords.hashed(new), secrets.token_hex(32), kept.tokens))
+        self.replace(new)
+
+    def replace(self, password: str) -> None:
+        """The same for whoever holds the card in hand, and needs no old password. Raises BadPassword, Conflict."""
+        kept = self._owner()
+        passwords.check(password)
+        self._write(_Kept(passwords.hashed(password), secrets.token_hex(32), kept.tokens))
 
     def add_token(self, name: str, right: Right, now_s: float, lasts_s: float | None = None) -> str:
         """A new token, told this once; without `lasts_s` it has no end. Raises Conflict."""

@@ -114,7 +114,7 @@ def _apply(setup: Setup, places: Places, problems: list[str]) -> list[str]:
 def _set_password(folder: Path, password: str) -> None:
     ownership = Ownership(folder)
     if ownership.is_claimed:
-        ownership.change(password)
+        ownership.replace(password)
     else:
         ownership.claim(ownership.setup_code(), password)
     _hand_over((folder, *folder.iterdir()), "raas-webui", "raas-webui")

@@ -18,7 +18,13 @@ from appliance.paths import Paths
 from appliance.webui import owner_pages
 from tests.care.furnished import PASSWORD, furnish
 
-WIFI, FLEET, COMMENT, TYPED = "wifi-pass-phrase-7", "fleetSecretKey/Value+1234", "comment-secret-99", "typed-into-log-5"
+WIFI, BESIDE, FLEET, COMMENT, TYPED = (
+    "wifi-pass-phrase-7",
+    "fleetAccessKey9",
+    "fleetSecretKey/Value+1234",
+    "comment-secret-99",
+    "typed-into-log-5",
+)
 
 
 @pytest.fixture
@@ -30,6 +36,8 @@ def content(tmp_path: Path) -> dict[str, str]:
     (paths.identity / "setup-code").write_text("ABCDE-FGH23\n")
     credentials = tmp_path / "credentials"
     credentials.mkdir()
+    (paths.data / "credentials").mkdir()
+    (paths.data / "credentials" / "fleet-access-key").write_text(BESIDE)
     (credentials / "fleet-secret-key").write_text(FLEET)
     with paths.config.open("a") as file:
         file.write(f"# {COMMENT}\nweb: {{password: {WIFI}}}\nowner_password: {PASSWORD}\n")
@@ -37,7 +45,7 @@ def content(tmp_path: Path) -> dict[str, str]:
     kept = json.loads((paths.identity / "owner.json").read_text())
     said = [
         "Claim it on its page with the setup code ABCDE-FGH23.", f"GET /?token={TYPED}", f"Authorization: Bearer {token}",
-        f"bucket refused {FLEET}", kept["password"], kept["secret"], f"Cookie: raas_session={TYPED}", f"password={TYPED}",
+        f"bucket refused {FLEET} of {BESIDE}", kept["password"], kept["secret"], f"Cookie: raas_session={TYPED}", f"password={TYPED}",
         f"fetch https://anna:{TYPED}@example.org/r.git failed", "an ordinary line",
     ]  # fmt: skip
     (paths.logs / "webui.log").write_text("\n".join(said))
@@ -45,7 +53,7 @@ def content(tmp_path: Path) -> dict[str, str]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         found = {name: archive.read(name).decode() for name in archive.namelist()}
     found["secrets"] = json.dumps(
-        [token, "ABCDE-FGH23", FLEET, WIFI, COMMENT, TYPED, PASSWORD, kept["password"], kept["secret"]]
+        [token, "ABCDE-FGH23", FLEET, BESIDE, WIFI, COMMENT, TYPED, PASSWORD, kept["password"], kept["secret"]]
     )
     return found
 
