@@ -7,7 +7,7 @@ of bytes. It is a hint: whoever acts on it reads the log first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from appliance import ulid
@@ -38,6 +38,52 @@ class Seen:
         if self.rows[-1].size_bytes % 2:
             return Phase.OPEN
         return Phase.HELD if self.top % 2 else Phase.ENDED
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a page shows, but for the jobs that have ended: at a page of hundreds, most have.
+
+    first, last: names of its first and last job, '' if there is none; rows: how many names there were.
+    """
+
+    first: str
+    last: str
+    rows: int
+    unended: list[Seen]
+
+
+def survey(prefix: str, rows: Sequence[Row], *, truncated: bool = False) -> Survey:
+    """As `jobs`, at a fraction of the time."""
+    start, size = len(prefix), len(prefix) + 31
+    end = start + 26
+    first = last = ""
+    total, index, count, found = 0, 0, len(rows), list[Seen]()
+    while index < count:
+        key = rows[index].key
+        if len(key) != size or key[end] != "/":
+            index += 1
+            continue
+        job, begin, top, is_plain = key[start:end], index, rows[index], key[end + 1 :] == "0000"
+        index += 1
+        while index < count and (key := rows[index].key)[start:end] == job:
+            is_plain = is_plain and len(key) == size
+            top = rows[index]
+            index += 1
+        if truncated and index == count:
+            break
+        slots = index - begin
+        if not is_plain or top.key[-4:] != f"{slots - 1:04d}":
+            odd_ones = jobs(prefix, rows[begin:index])  # names that don't belong there are between
+            found += [seen for seen in odd_ones if seen.phase is not Phase.ENDED]
+            slots = sum(len(seen.rows) for seen in odd_ones)
+        elif (top.size_bytes % 2 or slots % 2 == 0) and ulid.is_valid(job):
+            found.append(Seen(job, tuple(rows[begin:index])))
+        if not slots:
+            continue
+        last, total = job, total + slots
+        first = first or job
+    return Survey(first, last, total, found)
 
 
 def jobs(prefix: str, rows: Iterable[Row], *, truncated: bool = False) -> list[Seen]:

@@ -8,10 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import math
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from appliance.federation.requests import Fetch, Get, GetMany, List, Put, Reply, Request, Row, Send, Status, Wait
+
+
+@dataclass
+class _Area:
+    """A part of the names that grows at its end, in order; the row of each name beside it, so that a page is one slice."""
+
+    names: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+
+    def keep(self, row: Row, *, is_new: bool) -> None:
+        """Add a name, or give it another row."""
+        if is_new and (not self.names or row.key > self.names[-1]):
+            self.names.append(row.key)
+            self.rows.append(row)
+            return
+        at = bisect_left(self.names, row.key)
+        if is_new:
+            self.names.insert(at, row.key)
+            self.rows.insert(at, row)
+        else:
+            self.rows[at] = row
 
 
 class ModelStore:
@@ -21,7 +43,7 @@ class ModelStore:
         self, files: Callable[[str], bytes] | None = None, write: Callable[[str, bytes], None] | None = None
     ) -> None:
         self._objects: dict[str, tuple[bytes, Row]] = {}
-        self._areas: dict[str, list[str]] = {}  # sorted names; apart, or each result would move the whole queue
+        self._areas: dict[str, _Area] = {}  # apart, or each result would move the whole queue
         self._files, self._write = files, write
 
     def __len__(self) -> int:
@@ -50,10 +72,10 @@ class ModelStore:
 
     def forget_through(self, prefix: str, last: str) -> list[tuple[str, bytes, float]]:
         """Delete the names below `prefix` up to `last`, as an operator's lifecycle rule does; returns what was there."""
-        names = self._area(prefix)
-        low, high = bisect_right(names, prefix), bisect_right(names, last)
-        gone = names[low:high]
-        del names[low:high]
+        area = self._area(prefix)
+        low, high = bisect_right(area.names, prefix), bisect_right(area.names, last)
+        gone = area.names[low:high]
+        del area.names[low:high], area.rows[low:high]
         found = [(name, self._objects.pop(name)) for name in gone]
         return [(name, body, row.written_s) for name, (body, row) in found]
 
@@ -76,30 +98,33 @@ class ModelStore:
 
     def _keep(self, key: str, body: bytes, date_s: float) -> Row:
         row = Row(key, hashlib.md5(body, usedforsecurity=False).hexdigest(), date_s, len(body))
-        if key not in self._objects:
-            names = self._area(key)
-            if not names or key > names[-1]:
-                names.append(key)
-            else:
-                insort(names, key)
+        self._area(key).keep(row, is_new=key not in self._objects)
         self._objects[key] = (body, row)
         return row
 
-    def _area(self, key: str) -> list[str]:
-        """The names below the same `f/<fleet>/<area>/`."""
-        return self._areas.setdefault("/".join(key.split("/", 3)[:3]), [])
+    def _area(self, key: str) -> _Area:
+        """The names below the same `f/<fleet>/<area>/`, or of the same appliance."""
+        parts = key.split("/", 4)
+        name = "/".join(parts[: 4 if parts[2:3] == ["pi"] else 3])
+        return self._areas.setdefault(name, _Area())
 
     def _list(self, request: List, date_s: float) -> Reply:
         if request.folders:
-            names = sorted({_folder(name, request.prefix) for name in self._area(request.prefix)} - {""})
-            names = [name for name in names if name > request.after]
-            rows = [Row(name, "", 0.0, 0) for name in names[: request.limit]]
-            return Reply(Status.OK, 0.0, date_s, rows=rows, truncated=len(names) > request.limit)
-        area = self._area(request.prefix)
-        start = bisect_right(area, max(request.after, request.prefix))
-        names = area[start : start + request.limit + 1]
-        rows = [self._objects[name][1] for name in names if name.startswith(request.prefix)]
+            folders = {_folder(name, request.prefix) for name in self._names(request.prefix)} - {""}
+            rows = [Row(name, "", 0.0, 0) for name in sorted(folders) if name > request.after]
+        elif request.prefix.count("/") >= (4 if request.prefix.split("/")[2:3] == ["pi"] else 3):
+            area = self._area(request.prefix)
+            start = bisect_right(area.names, max(request.after, request.prefix))
+            rows = area.rows[start : start + request.limit + 1]
+            if rows and not rows[-1].key.startswith(request.prefix):
+                rows = [row for row in rows if row.key.startswith(request.prefix)]
+        else:
+            rows = [self._objects[name][1] for name in self._names(request.prefix) if name > request.after]
         return Reply(Status.OK, 0.0, date_s, rows=rows[: request.limit], truncated=len(rows) > request.limit)
+
+    def _names(self, prefix: str) -> list[str]:
+        """All names below a prefix that is wider than an area."""
+        return sorted(name for area in self._areas.values() for name in area.names if name.startswith(prefix))
 
     def _fetch(self, request: Fetch, date_s: float) -> Reply:
         found = self._objects.get(request.key)

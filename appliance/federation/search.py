@@ -14,7 +14,7 @@ from typing import Final
 from appliance import ulid
 from appliance.federation import bell, listing
 from appliance.federation.joblog import Phase
-from appliance.federation.listing import Seen
+from appliance.federation.listing import Seen, Survey
 from appliance.federation.requests import Get, List, Status, Talk
 from appliance.federation.station import Station
 from appliance.federation.timing import has_expired, stretched
@@ -99,10 +99,10 @@ class Search:
         if reply.status is not Status.OK:
             station.look_s = station.now_s + station.patience_s()
             return None
-        seen = listing.jobs(prefix, reply.rows, truncated=reply.truncated)
+        seen = listing.survey(prefix, reply.rows, truncated=reply.truncated)
         if start_s == 0.0:
-            self._oldest_s = ulid.time_s(seen[0].job) if seen else None
-        page = self._sorted(seen, reply.date_s)
+            self._oldest_s = ulid.time_s(seen.first) if seen.first else None
+        page = self._sorted(seen.unended, reply.date_s)
         if sweep:
             station.look_s = station.now_s + (0.0 if station.hungry else stretched(station.timing.bell_s, station.rng))
         else:
@@ -111,20 +111,26 @@ class Search:
 
     def _sorted(self, seen: list[Seen], date_s: float) -> Page:
         lease_s, ended = self._station.timing.lease_s, self._station.ended
-        unclear = [job for job in seen if job.phase is not Phase.ENDED and job.job not in ended]
-        late = [job for job in unclear if job.phase is Phase.HELD and has_expired(job.changed_s, date_s, lease_s)]
-        return Page([job for job in unclear if job.phase is Phase.OPEN], late)
+        page = Page([], [])
+        for job in seen:
+            if job.job in ended:
+                continue
+            if job.phase is Phase.OPEN:
+                page.open.append(job)
+            elif has_expired(job.changed_s, date_s, lease_s):
+                page.overdue.append(job)
+        return page
 
-    def _place(self, page: Page, seen: list[Seen], *, truncated: bool) -> None:
+    def _place(self, page: Page, seen: Survey, *, truncated: bool) -> None:
         """Choose where the next look starts, and when it is."""
         station, timing = self._station, self._station.timing
         behind = truncated and not page.open  # all of these are taken
-        if behind and seen:
-            covered_s = ulid.time_s(seen[-1].job) - ulid.time_s(seen[0].job)
+        if behind and seen.first:
+            covered_s = ulid.time_s(seen.last) - ulid.time_s(seen.first)
             self._window_s = max(min(covered_s, self._window_s) * _FILL, _NARROWEST_S)
-        elif page.open and page.open[0] is seen[0]:
+        elif page.open and page.open[0].job == seen.first:
             self._window_s = min(self._window_s * 1.5 + _NARROWEST_S, _WIDEST_S)
-        elif not truncated and sum(len(job.rows) for job in seen) < PAGE // 2:
+        elif not truncated and seen.rows < PAGE // 2:
             self._window_s = min(self._window_s * 1.5, _WIDEST_S)
         self._quick = self._quick + 1 if behind else 0
         station.hungry = 0 < self._quick < _QUICK_LOOKS

@@ -48,7 +48,7 @@ class Station:
     knows_time: bool = False
     failures: int = 0
     must_ring: bool = False
-    hints: set[str] = field(default_factory=set)  # open jobs that others would hardly see
+    hints: dict[str, None] = field(default_factory=dict)  # open jobs that others would hardly see
     hungry: bool = True  # there may be work: look without waiting for the bell
     look_s: float = float("-inf")  # when to look for work again
     alive_s: float = float("-inf")  # when the last successful sign of life that covers the held job was sent
@@ -77,7 +77,7 @@ class Station:
 
     def hint(self, job: str) -> None:
         """Tell others of an open job, with the next ring of the bell."""
-        self.hints.add(job)
+        self.hints[job] = None
         self.must_ring = True
 
     def look_again(self, delay_s: float) -> None:
