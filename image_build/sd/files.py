@@ -28,7 +28,7 @@ def fstab(flavour: Flavour) -> str:
     root, boot = (f"PARTUUID={part_uuid(flavour.disk_id, part)}" for part in (ROOT_A, BOOT))
     lines = [
         f"{root} / ext4 ro,noatime,errors=remount-ro 0 1",
-        f"{boot} /boot/firmware vfat ro,umask=0077,nofail 0 2",
+        f"{boot} /boot/firmware vfat ro,umask=0077,nofail,x-systemd.after=raas-storage.service 0 2",
     ]
     lines += [f"tmpfs {path} tmpfs mode=1777,nosuid,nodev,size=128m 0 0" for path in contents.VOLATILE]
     # raas-storage mounts /data itself: a unit for it would wait for a partition that may not be there.
@@ -57,6 +57,8 @@ def system_files(flavour: Flavour) -> dict[str, File]:
         "/etc/initramfs-tools/conf.d/raas.conf": "MODULES=list\nCOMPRESS=zstd\nRESUME=none\n",
         "/etc/initramfs-tools/modules": "".join(f"{name}\n" for name in contents.INITRD_MODULES),
         "/etc/systemd/system.conf.d/raas.conf": watchdog,
+        # While the card is divided, its partitions come and go for udev; a check would be ended by that.
+        "/etc/systemd/system/systemd-fsck@.service.d/raas.conf": "[Unit]\nAfter=raas-storage.service\n",
         "/etc/systemd/journald.conf.d/raas.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=32M\n",
         "/etc/systemd/zram-generator.conf": "[zram0]\nzram-size = ram / 2\ncompression-algorithm = zstd\n",
         "/etc/ssh/sshd_config.d/raas.conf": (

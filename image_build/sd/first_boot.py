@@ -60,6 +60,8 @@ def start(places: Places, run: Run) -> str:
     problems: list[str] = []
     applied: tuple[str, ...] = ()
     settings = places.settings / "raas.yaml"
+    if not os.path.ismount(places.boot):
+        run(["mount", str(places.boot)])  # checking it may have failed; reading may work all the same
     try:
         places.settings.mkdir(parents=True, exist_ok=True)
         if not settings.exists() and places.defaults.exists():

@@ -70,7 +70,8 @@ def prepare(run: Run) -> str:
         raise StorageError(str(error)) from error
     if entries:
         _told(run, ["sfdisk", "--quiet", "--append", "--no-reread", found.disk], entries)
-        _told(run, ["partx", "--update", found.disk])
+        # Only those that are new: told of all, udev would take the others away for a moment, with what is mounting them.
+        _told(run, ["partx", "--add", "--nr", f"{layout.ROOT_B.number}:{layout.DATA.number}", found.disk])
         _told(run, ["udevadm", "settle", "--timeout=20"])
     device = found.device(layout.DATA)
     _file_system(device, run)
