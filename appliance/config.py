@@ -121,7 +121,8 @@ class StorageSection(Section, frozen=True):
 
     min_free_mb: Annotated[int, Meta(ge=1, le=1_000_000, description="no job starts with less free disk, MiB")] = 200
     clear_above_percent: Annotated[
-        float, Meta(ge=5.0, le=100.0, description="the oldest results go when the disk is fuller than this, %; 100: never")
+        float,
+        Meta(ge=5.0, le=100.0, description="the oldest results go when the disk is fuller than this, %; 100: never"),
     ] = 80.0
     keep_newest: Annotated[int, Meta(ge=0, le=100_000, description="results of so many newest jobs never go")] = 20
 

@@ -100,7 +100,7 @@ def compile_python(root: Path, folders: tuple[str, ...]) -> None:
     )
 
 
-# lib2to3's test data and some templates aren't valid Python; -qq prints no error for them and the rest is compiled.
+# lib2to3's test data, some templates and code for a newer Python (torch names it so) aren't valid Python here.
 COMPILE_ARGUMENTS: Final = (
     "-m",
     "compileall",
@@ -108,7 +108,7 @@ COMPILE_ARGUMENTS: Final = (
     "--invalidation-mode",
     "unchecked-hash",
     "-x",
-    r"/tests?/|lib2to3",
+    r"/tests?/|lib2to3|/py31\d_",
 )
 
 

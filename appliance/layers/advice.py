@@ -43,6 +43,6 @@ def missing_module(said: str, image: str, images: Mapping[str, Mapping[str, str]
     have = [name for name, packages in images.items() if name != image and distribution in packages]
     choose = f", or choose the image “{have[0]}”" if have else ""
     return (
-        f"The module {module} isn't installed. If it is a package: add the line `{distribution}` to requirements.txt beside "
+        f"The module {module} isn't installed. If it is a package: add the line “{distribution}” to requirements.txt beside "
         f"run.py{choose}. If it is a file of yours: put {module}.py beside run.py."
     )

@@ -50,7 +50,7 @@ def test_pips_words_are_shown_and_its_settings_are_nowhere(appliance: Appliance)
 
 
 @pytest.mark.parametrize(
-    ("module", "says"), [("flask", "the line `flask` to requirements.txt"), ("sklearn", "`scikit-learn`")]
+    ("module", "says"), [("flask", "the line “flask” to requirements.txt"), ("sklearn", "“scikit-learn”")]
 )
 def test_a_missing_module_is_answered_with_what_to_do(appliance: Appliance, module: str, says: str) -> None:
     job = appliance.finished(appliance.submit({"run.py": f"import {module}"}).id)

@@ -11,7 +11,7 @@ IMAGES = {"standard": {"numpy": "2"}, "large": {"numpy": "2", "torch": "2", "sci
 
 @pytest.mark.parametrize(
     ("module", "line", "image"),
-    [("torch", "`torch`", True), ("sklearn.svm", "`scikit-learn`", True), ("cv2", "`opencv-python-headless`", False), ("my_code", "`my-code`", False)],
+    [("torch", "“torch”", True), ("sklearn.svm", "“scikit-learn”", True), ("cv2", "“opencv-python-headless”", False), ("my_code", "“my-code”", False)],
 )  # fmt: skip
 def test_the_line_and_the_image_are_named(module: str, line: str, image: bool) -> None:
     said = missing_module(
