@@ -29,7 +29,7 @@ MACHINE = (
     "-device virtio-rng-pci"
 )
 #: On two loaded cores, without hardware's help, a first boot takes minutes.
-BOOT_S = 900.0
+BOOT_S = 1800.0
 _BOOT_OFFSET = layout.BOOT.start_mib * layout.MIB
 _KERNEL, _INITRD = re.compile(r"^vmlinuz-\S+$"), re.compile(r"^initrd\.img-\S+$")
 
@@ -144,7 +144,7 @@ class Emulator:
     def ssh(self, command: str) -> str:
         """What a command prints in the machine, as root."""
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
-        options += ["-o", "ConnectTimeout=60", "-o", "BatchMode=yes", "-i", str(self._key), "-p", str(self._ssh_port)]
+        options += ["-o", "ConnectTimeout=180", "-o", "BatchMode=yes", "-i", str(self._key), "-p", str(self._ssh_port)]
         done = subprocess.run(
             ["ssh", *options, "root@127.0.0.1", command], capture_output=True, text=True, timeout=300, check=True
         )
@@ -154,7 +154,7 @@ class Emulator:
         """Speaks to the page with a token that the owner handed out."""
         if not self._token:
             self._token = eventually(self._new_token, 120.0, "a token", pause_s=2.0)
-        return Client(self.url, 60.0, self._token)
+        return Client(self.url, 180.0, self._token)
 
     def last_words(self) -> str:
         """The end of the console."""
@@ -163,9 +163,9 @@ class Emulator:
     def _new_token(self) -> str:
         session = requests.Session()
         with contextlib.suppress(requests.RequestException, Refused, Unreachable):
-            session.post(f"{self.url}/login", data={"password": PASSWORD}, headers=self._origin, timeout=60)
+            session.post(f"{self.url}/login", data={"password": PASSWORD}, headers=self._origin, timeout=180)
             made = session.post(
-                f"{self.url}/api/tokens", json={"name": "test", "right": "owner"}, headers=self._origin, timeout=60
+                f"{self.url}/api/tokens", json={"name": "test", "right": "owner"}, headers=self._origin, timeout=180
             )
             return str(made.json()["token"]) if made.ok else ""
         return ""

@@ -140,3 +140,12 @@ def test_all_that_the_first_boot_decides_is_there_before_it_is_used() -> None:
         "raas-runner.service",
         *daemons,
     } <= set(before)
+
+
+def test_nothing_on_the_card_is_checked_while_it_is_divided() -> None:
+    assert "x-systemd.after=raas-storage.service" in mounts(DEBIAN)["/boot/firmware"][2].split(",")
+    assert "After=raas-storage.service" in FILES["/etc/systemd/system/systemd-fsck@.service.d/raas.conf"]
+
+
+def test_a_damaged_card_keeps_the_first_boot_from_nothing() -> None:
+    assert not re.search(r"^Requires", unit("raas-first-boot.service"), re.MULTILINE)
