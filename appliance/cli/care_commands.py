@@ -1,4 +1,4 @@
-"""Commands that look after this machine's appliance: doctor, backup, restore, services."""
+"""Commands that look after this machine's appliance: doctor, backup, restore, services, support."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from appliance.care import backup as saving
 from appliance.care import engine_look, gathering
 from appliance.care import restore as restoring
 from appliance.care import services as service_keeping
+from appliance.care import support as helping
 from appliance.care.backup import BackupFailed
 from appliance.care.doctor import diagnose
 from appliance.care.finding import Diagnosis, Verdict
@@ -25,7 +26,7 @@ from appliance.care.snapshot import Engine
 from appliance.cli import view
 from appliance.cli.context import Context, Exit, reported
 from appliance.config import Config
-from appliance.errors import NotFound
+from appliance.errors import NotFound, RaasError
 from appliance.paths import Paths
 
 _SIGNS: Final = {
@@ -37,6 +38,7 @@ _SIGNS: Final = {
 #: Where services run by systemd have their settings, and their data.
 _SERVICES_DATA: Final = Path("/var/lib/raas")
 _SERVICES_CONFIG: Final = Path("/etc/raas/raas.yaml")
+_SERVICES_CREDENTIALS: Final = Path("/etc/raas/credentials")
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Configuration; default DATA/raas.yaml, of services /etc/raas/raas.yaml")
@@ -45,7 +47,7 @@ ConfigFile = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (doctor, backup, restore, services):
+    for command in (doctor, backup, restore, services, support):
         app.command()(command)
 
 
@@ -121,6 +123,27 @@ def services(
         else:
             said = service_keeping.act(shared.paths, verb, name)
             shared.show({"done": said}, view.done(said))
+
+
+def support(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The zip file to write")] = Path("raas-support.zip"),
+    config_file: ConfigFile = None,
+) -> None:
+    """Put diagnosis, versions, settings and logs into one file for whoever helps, without secrets."""
+    shared: Context = context.obj
+    with reported():
+        if not shared.paths.data.is_dir():
+            raise RaasError(f"There is no {shared.paths.data}. Name the data folder: `raas --data DATA support`.")
+        config = config_path(config_file, shared.paths)
+        content = helping.bundle(helping.Appliance(shared.paths, config, _SERVICES_CREDENTIALS), _engine)
+        try:
+            file.write_bytes(content)
+        except OSError as error:
+            raise RaasError(f"{file} can't be written: {error.strerror}. Name another place.") from error
+        shared.show(
+            {"path": str(file)}, view.done(f"{file}: look before you publish it; addresses may stand in the logs")
+        )
 
 
 def _services_table(found: Services) -> RenderableType:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import secrets
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from appliance.care import page_settings, redaction, support
 from appliance.care.support import Appliance
 from appliance.paths import Paths
 from appliance.webui import owner_pages
+from tests.appliance_process import REPOSITORY
 from tests.care.furnished import PASSWORD, furnish
 
 WIFI, BESIDE, FLEET, COMMENT, TYPED = (
@@ -125,3 +128,13 @@ def test_the_pages_settings_are_in_it(tmp_path: Path) -> None:
     data = support.bundle(Appliance(paths, paths.config), lambda _config: None)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert "from the page" in archive.read("page-settings.yaml").decode()
+
+
+def test_the_command_writes_it_or_says_where_it_should_look(tmp_path: Path) -> None:
+    def raas(data: Path, file: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "appliance.cli", "--data", str(data), "support", str(file)]
+        return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+
+    assert "--data DATA" in raas(tmp_path / "nowhere", tmp_path / "a.zip").stderr
+    assert raas(tmp_path, tmp_path / "a.zip").returncode == 0
+    assert zipfile.is_zipfile(tmp_path / "a.zip")
