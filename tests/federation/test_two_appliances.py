@@ -128,7 +128,7 @@ def test_both_pages_show_both_robots_and_the_bucket_has_a_page_of_its_own(pair: 
 
 @pytest.mark.slow
 def test_a_cancelled_job_ends_where_it_runs(pair: Pair) -> None:
-    job = pair.submit("unwanted", steps=220, live="1")
+    job = pair.submit("unwanted", steps=320, live="1")
     pair.a.reaches(job.id, State.RUNNING, PATIENCE_S)
     pair.a.client.cancel(job.id)
     assert pair.a.finished(job.id, PATIENCE_S).state == "cancelled"
