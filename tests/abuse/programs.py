@@ -37,9 +37,14 @@ def write(path, content="x"):
 
 @dataclass(frozen=True)
 class Program:
-    """One attack: its code, how the job must end, and what its output and sentence must hold; `files` stand beside it."""
+    """One attack: its code, how the job must end, and what its output and sentence must hold; `files` stand beside it.
+
+    tries and holds are for people: what it attempts, and which limits are in its way.
+    """
 
     name: str
+    tries: str
+    holds: str
     code: str
     state: State = State.SUCCEEDED
     prints: tuple[str, ...] = ("end",)
@@ -66,9 +71,12 @@ forbidden("IPv6", lambda: connect(socket.AF_INET6, ("2606:4700:4700::1111", 80))
 forbidden("names", lambda: socket.getaddrinfo("example.org", 80))
 forbidden("the twin", lambda: connect(socket.AF_INET, ("127.0.0.1", int(open("/job/twin_port").read()))))
 forbidden("the page", lambda: connect(socket.AF_INET, ("127.0.0.1", int(open("/job/web_port").read()))))
-forbidden("raw packets", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
 forbidden("raw IP", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
 forbidden("vsock", lambda: connect(socket.AF_VSOCK, (2, 22)))
+for family in range(2, 46):
+    forbidden(f"family {family}", lambda: socket.socket(family, socket.SOCK_RAW))
+    forbidden(f"pair of family {family}", lambda: socket.socketpair(family, socket.SOCK_STREAM))
+forbidden("an abstract socket of the host's", lambda: connect(socket.AF_UNIX, "\\0/org/freedesktop/systemd1/private"))
 
 def new_link():
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as s:
@@ -84,7 +92,7 @@ def new_link():
 
 forbidden("a new network device", new_link)
 # The kernel gives every network namespace unused ends of tunnels.
-links = [name for _, name in socket.if_nameindex() if name.startswith(("eth", "en", "wl", "veth", "docker", "br"))]
+links = [name for name in os.listdir("/sys/class/net") if name.startswith(("eth", "en", "wl", "veth", "docker", "br"))]
 print("BROKEN" if links else "held", "devices", links)
 abstract = [line for line in open("/proc/net/unix") if "@" in line]
 print("BROKEN" if abstract else "held", "abstract sockets", abstract)
@@ -171,6 +179,67 @@ os.sched_setaffinity(0, range(os.cpu_count()))
 print("held" if os.sched_getaffinity(0) == allowed else "BROKEN", "cores", allowed)
 outside = [pid for pid in os.listdir("/proc") if pid.isdigit() and b"appliance" in open(f"/proc/{pid}/cmdline", "rb").read()]
 print("BROKEN" if outside else "held", "the host's processes", outside)
+print("end")
+"""
+
+#: Calls that have led out of containers, or into old corners of the kernel, by number; and those of 32 bits.
+CORNERS = """
+numbers = {
+    "x86_64": dict(ptrace=101, process_vm_readv=310, process_vm_writev=311, pidfd_getfd=438, kcmp=312, keyctl=250, add_key=248,
+        request_key=249, io_uring_setup=425, userfaultfd=323, memfd_create=319, shmget=29, semget=64, msgget=68, mq_open=240,
+        unshare=272, clone3=435, setns=308, splice=275, vmsplice=278, tee=276, fanotify_init=300, inotify_init1=294,
+        perf_event_open=298, bpf=321, sync=162, syslog=103, fsopen=430, open_tree=428, move_mount=429, mbind=237, execveat=322,
+        seccomp=317, quotactl=179, acct=163, iopl=172, ioperm=173, modify_ldt=154, name_to_handle_at=303, remap_file_pages=216),
+    "aarch64": dict(ptrace=117, process_vm_readv=270, process_vm_writev=271, pidfd_getfd=438, kcmp=272, keyctl=219, add_key=217,
+        request_key=218, io_uring_setup=425, userfaultfd=282, memfd_create=279, shmget=194, semget=190, msgget=186, mq_open=180,
+        unshare=97, clone3=435, setns=268, splice=76, vmsplice=75, tee=77, fanotify_init=262, inotify_init1=26,
+        perf_event_open=241, bpf=280, sync=81, syslog=116, fsopen=430, open_tree=428, move_mount=429, mbind=235, execveat=281,
+        seccomp=277, quotactl=60, acct=89, name_to_handle_at=264, remap_file_pages=234),
+}[os.uname().machine]
+for name, number in numbers.items():
+    def attempt():
+        got = libc.syscall(ctypes.c_long(number), *[ctypes.c_long(0)] * 6)
+        code = ctypes.get_errno()
+        if got == -1 and code in (errno.EPERM, errno.ENOSYS):
+            raise OSError(code, os.strerror(code))
+        return got, errno.errorcode.get(code)
+    ctypes.set_errno(0)
+    forbidden(name, attempt)
+forbidden("to trace the init", lambda: call(numbers["ptrace"], ctypes.c_long(16), ctypes.c_long(1), ctypes.c_long(0), ctypes.c_long(0)))
+forbidden("to read the init's memory", lambda: open("/proc/1/mem", "rb").read(1))
+forbidden("pages that can be executed where they were read", lambda: call(135 if "iopl" in numbers else 92, ctypes.c_long(0x0400000)))
+if os.uname().machine == "x86_64":
+    import mmap
+    child = os.fork()
+    if not child:
+        code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+        code.write(b"\\xb8\\x14\\x00\\x00\\x00\\xcd\\x80\\xc3")  # mov eax, 20 (getpid of 32 bits); int 0x80; ret
+        got = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()
+        os._exit(0 if got > 0 else 3)
+    status = os.waitpid(child, 0)[1]
+    print("BROKEN" if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 else "held", "a call of 32 bits", status)
+print("end")
+"""
+
+#: What is imported ahead, what waits, and how the word comes.
+WAITING = """
+print("held" if "RAAS_CELL" not in os.environ else "BROKEN", "the variable")
+print("held" if "raas_cell" not in sys.modules and sys.argv == ["run.py"] else "BROKEN", "traces of waiting")
+print("held" if sys.stdin.read() == "" else "BROKEN", "standard input")
+os.set_blocking(0, False)
+forbidden("another word to Docker", lambda: os.write(0, b"x"))
+
+def others_input():
+    descriptor = os.open("/proc/1/fd/0", os.O_RDONLY | os.O_NONBLOCK)
+    got = os.read(descriptor, 100)
+    if not got:
+        raise OSError("empty")
+    return got
+
+forbidden("the init's input", others_input)
+# A Python that waits, waits for nobody, and ends with its input.
+ended = subprocess.run([sys.executable, "run.py"], env={**os.environ, "RAAS_CELL": "warm"}, stdin=subprocess.DEVNULL)
+print("held" if ended.returncode == 1 else "BROKEN", "a Python that waits", ended.returncode)
 print("end")
 """
 
@@ -316,6 +385,30 @@ while True:
     time.sleep(1)
 """
 
+#: Deaf to every signal, in two processes, and at the wheel.
+DRIVING_STUBBORN = """
+import os, signal
+import gym, gym_raas
+for number in range(1, 32):
+    try:
+        signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError):
+        pass
+if not os.fork():
+    os.setsid()
+    while True:
+        signal.pause()
+env = gym.make("raaspendulum-v0")
+print("deaf", flush=True)
+k = 0
+while True:
+    try:
+        env.step([1.5 if k // 10 % 2 else -1.5])
+    except Exception:
+        pass
+    k += 1
+"""
+
 ORPHANS = """
 if not os.fork():
     os.setsid()
@@ -345,19 +438,86 @@ print("end")
 """
 
 PROGRAMS = (
-    Program("network", NETWORK, files={"twin_port": "{twin_port}", "web_port": "{web_port}"}),
-    Program("host_files", FILES),
-    Program("rights", RIGHTS),
+    Program(
+        "network",
+        "IPv4, IPv6, names, the page, the twin, raw packets, netlink, vsock, every family of sockets",
+        "no network (a namespace of its own); seccomp: AF_UNIX only",
+        NETWORK,
+        files={"twin_port": "{twin_port}", "web_port": "{web_port}"},
+    ),
+    Program(
+        "host_files",
+        "the host's files and devices, Docker's socket, other jobs' data, /proc and /sys, replacing the robot's socket",
+        "read-only root and mounts; nothing of the host but source and socket; noexec; no devices",
+        FILES,
+    ),
+    Program(
+        "rights",
+        "other users, capabilities, set-uid files, mounts, namespaces, modules, the clock, priorities, other cores",
+        "no capabilities; no-new-privileges; its own user; seccomp; cpuset",
+        RIGHTS,
+    ),
+    Program(
+        "corners",
+        "ptrace of the init, the keyring, io_uring, System V, memfd, splice, bpf, calls of 32 bits",
+        "seccomp: a list of what is allowed",
+        CORNERS,
+    ),
+    Program(
+        "waiting",
+        "what keeps a cell waiting: its input, its variable, files that have the names of its modules",
+        "input is /dev/null before run.py begins; nothing of the source is imported before",
+        WAITING,
+        files={
+            f"{name}.py": "print('BROKEN', __file__)"
+            for name in ("sitecustomize", "usercustomize", "raas_cell", "site", "os")
+        },
+    ),
     Program(
         "gateway",
+        "garbage, floods and half-open connections at the robot's socket, and a second driver",
+        "the gateway: sizes, rates, one driver",
         GATEWAY,
         prints=("drove", "held second driver", "end"),
     ),
-    Program("fork_bomb", FORKS),
-    Program("filling_every_place", FULL),
-    Program("memory_bomb", MEMORY, State.FAILED, prints=(), detail="memory"),
-    Program("terminal_escapes", ESCAPES, State.FAILED, prints=("red",), detail="exit code 3"),
-    Program("orphans", ORPHANS),
-    Program("flood", FLOOD, prints=("left out here",)),
-    Program("ignoring_every_signal", STUBBORN, State.TIMED_OUT),
+    Program("fork_bomb", "processes without end", "limit on processes", FORKS),
+    Program(
+        "filling_every_place",
+        "/tmp, /dev/shm, file names, descriptors",
+        "sizes and inodes of both; longest file; open files",
+        FULL,
+    ),
+    Program(
+        "memory_bomb",
+        "memory without end",
+        "limit on memory, without swap",
+        MEMORY,
+        State.FAILED,
+        prints=(),
+        detail="memory",
+    ),
+    Program(
+        "terminal_escapes",
+        "terminal escapes and HTML in its output",
+        "pages escape; terminals get colours only",
+        ESCAPES,
+        State.FAILED,
+        prints=("red",),
+        detail="exit code 3",
+    ),
+    Program("orphans", "processes that outlive it, killing the init", "the cell ends with its init", ORPHANS),
+    Program(
+        "flood",
+        "output without end",
+        "no log of Docker's; read at a bounded rate; head and tail are kept",
+        FLOOD,
+        prints=("left out here",),
+    ),
+    Program(
+        "ignoring_every_signal",
+        "running on after its time",
+        "motor off at the limit; SIGKILL after the grace",
+        STUBBORN,
+        State.TIMED_OUT,
+    ),
 )

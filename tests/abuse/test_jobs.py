@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
 
+from appliance.jobs import State
 from appliance.realtime.control import GuardClient, Status
-from tests.abuse.programs import PROGRAMS, Program
-from tests.appliance_process import Appliance, eventually
+from tests.abuse.programs import DRIVING_STUBBORN, PROGRAMS, Program
+from tests.appliance_process import REPOSITORY, Appliance, eventually
+
+EVIDENCE = REPOSITORY / ".cache" / "abuse"
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
@@ -23,6 +28,7 @@ def test_a_hostile_program_gets_nowhere_and_leaves_nothing(victim: Appliance, pr
     before = host(victim)
     job = victim.finished(victim.submit({"run.py": program.source(), **files}, program.name).id)
     log = victim.log(job.id)
+    keep_evidence(program, job.sentence, log)
     assert (job.state, job.attempt) == (program.state, 1), f"{job.sentence}\n{log[-2000:]}"
     assert "BROKEN" not in log
     assert [said for said in program.prints if said not in log] == []
@@ -42,6 +48,54 @@ def test_what_a_program_prints_is_shown_as_text(victim: Appliance) -> None:
         assert "<script>alert" not in page
         assert "<img src=x" not in page
     assert "&lt;script&gt;alert(1)" in fetched(victim, f"/jobs/{job.id}")
+
+
+def test_a_cancelled_program_is_gone_within_two_seconds_whatever_it_ignores(victim: Appliance) -> None:
+    took_s = sorted(cancelling_s(victim) for _ in range(3))
+    assert took_s[1] < 2.0, took_s
+
+
+@pytest.mark.slow
+def test_of_fifty_cancelled_programs_hardly_any_takes_two_seconds_to_go(victim: Appliance) -> None:
+    took_s = sorted(cancelling_s(victim) for _ in range(50))
+    print(f"cancel to cell gone: p50 {took_s[25]:.2f} s, p99 {took_s[49]:.2f} s")
+    assert took_s[49] < 2.0, took_s
+
+
+def test_a_program_that_ignores_everything_loses_the_motor_at_its_limit_and_is_gone_after_the_grace(
+    victim: Appliance,
+) -> None:
+    limit_s, grace_s = 6.0, 0.5
+    job_id = victim.submit({"run.py": DRIVING_STUBBORN}).id
+    started_s = victim.reaches(job_id, State.RUNNING).started_at
+    assert started_s is not None
+    eventually(lambda: not processes(victim), limit_s + grace_s + 5.0, "it is gone")
+    assert time.time() - started_s < limit_s + grace_s + 1.0
+    job = victim.finished(job_id)
+    assert (job.state, job.reason) == (State.TIMED_OUT, "time_limit")
+    with np.load(victim.paths.attempt(job_id, 1) / "trace.npz") as trace:
+        t_s, driven = trace["t_us"] / 1e6, trace["command"] != 0
+    assert driven.any()
+    assert t_s[driven].max() - t_s[driven].min() < limit_s + 0.05
+
+
+def cancelling_s(victim: Appliance) -> float:
+    """From the wish to cancel a program that ignores every signal, to the end of its last process."""
+    job_id = victim.submit({"run.py": DRIVING_STUBBORN}).id
+    victim.reaches(job_id, State.RUNNING)
+    eventually(lambda: "deaf" in victim.log(job_id), 5.0, "it ignores everything")
+    begun_s = time.monotonic()
+    victim.client.cancel(job_id)
+    eventually(lambda: not processes(victim), 10.0, "it is gone", pause_s=0.002)
+    took_s = time.monotonic() - begun_s
+    assert victim.finished(job_id).state == State.CANCELLED
+    return took_s
+
+
+def keep_evidence(program: Program, sentence: str, log: str) -> None:
+    """What the program said itself, for whoever wants to read it."""
+    EVIDENCE.mkdir(parents=True, exist_ok=True)
+    (EVIDENCE / f"{program.name}.txt").write_text(f"{program.tries}\n{program.holds}\n{sentence}\n\n{log}")
 
 
 def host(victim: Appliance) -> dict[str, object]:
