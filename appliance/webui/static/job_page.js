@@ -12,7 +12,7 @@ const find = (name) => document.querySelector(`[data-${name}]`);
 let { job } = JSON.parse(find("page-facts").dataset.pageFacts);
 const log = new LogView(find("log"), find("follow"), job.id);
 const progress = find("progress"), bar = progress.querySelector("progress");
-let live = null, player = null, twinShown = false;
+let live = null, player = null, twinShown = false, far = 0;
 
 function show(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -34,9 +34,11 @@ function draw() {
   find("next").hidden = job.state !== "queued" || job.position === 1;
   notes();
   progress.hidden = job.state !== "running" && job.state !== "collecting";
-  find("live").hidden = job.state !== "running";
+  const here = job.state === "running" && job.place !== "away"; // elsewhere nobody sends its motion
+  find("live").hidden = !here;
   find("result").hidden = find("downloads").hidden = !job.has_bundle;
-  if (job.state === "running") goLive();
+  if (here) goLive();
+  else if (job.state === "running") goFar();
   if (job.has_bundle) player ??= new Player(find("result"), job);
   if (job.has_bundle && !twinShown) {
     twinShown = true;
@@ -51,6 +53,17 @@ function notes() {
   list.hidden = !job.notes.length;
   if (list.children.length === job.notes.length && [...list.children].every((item, n) => item.textContent === job.notes[n])) return;
   list.replaceChildren(...job.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
+}
+
+/** The time of a run elsewhere goes on here. */
+function goFar() {
+  const used = job.started_at ? Math.min(job.limit_s, Math.max(0, Date.now() / 1000 - job.started_at)) : 0;
+  bar.max = job.limit_s;
+  bar.value = used;
+  show(find("used"), `${duration(used)} of ${duration(job.limit_s)}`);
+  show(find("left"), "");
+  clearTimeout(far);
+  far = setTimeout(draw, 1000);
 }
 
 function goLive() {

@@ -73,15 +73,16 @@ form.addEventListener("submit", (event) => {
     return;
   }
   const body = new FormData();
-  for (const field of ["name", "image", "preflight"]) {
+  const far = event.submitter?.hasAttribute("formaction");
+  for (const field of ["name", "image", "preflight", ...(far ? ["tags", "live"] : [])]) {
     const value = new FormData(form).get(field);
     if (value) body.append(field, value);
   }
   body.append("archive", chosen.blob, chosen.name);
-  transmit(body);
+  transmit(body, far ? "/api/fleet/jobs" : "/api/jobs");
 });
 
-function transmit(body) {
+function transmit(body, address) {
   const bar = sending.querySelector("progress"), sent = find("sent"), button = form.querySelector("button[type=submit]");
   const done = (text) => {
     sending.hidden = true;
@@ -89,7 +90,7 @@ function transmit(body) {
     problem.textContent = text;
   };
   upload = new XMLHttpRequest();
-  upload.open("POST", "/api/jobs");
+  upload.open("POST", address);
   upload.responseType = "json";
   upload.upload.onprogress = ({ loaded, total }) => {
     bar.max = total;
