@@ -53,6 +53,7 @@ from image_build import job_image
 ROUND_S: Final = 0.02
 _DISK_RETRY_S: Final = 2.0
 _ROOM_S: Final = 10.0
+_TELL_S: Final = 60.0
 _PREPARATION_PATIENCE_S: Final = 2.0
 _AFTER_ERROR_S: Final = 1.0
 #: How often the cell of a job is tried while others can be made.
@@ -330,10 +331,13 @@ def _serve(paths: Paths, config: Config, image: str, stopping: threading.Event) 
     keep_off_loop_core(config.realtime.cpu)
     notifier = Notifier(os.environ)
     notifier.ready("waiting for jobs")
+    host = config.sandbox.docker_host or engine.docker_host(os.environ)
+    kit = Kit(kits.setting(paths, config, host, image))
+    threading.Thread(target=_tell, args=(kit, stopping), name="images", daemon=True).start()
     while not stopping.is_set():
         store = Store(paths.database)
         try:
-            Runner(_parts(paths, config, image, store, notifier, stopping)).serve()
+            Runner(_parts(paths, config, kit, host, store, notifier, stopping)).serve()
         except Exception:  # noqa: BLE001 - the process's edge
             _log.exception("unexpected; going on as after a crash")
             stopping.wait(_AFTER_ERROR_S)
@@ -343,18 +347,26 @@ def _serve(paths: Paths, config: Config, image: str, stopping: threading.Event) 
     _log.info("stopped")
 
 
+def _tell(kit: Kit, stopping: threading.Event) -> None:
+    """Keep the page informed of which images there are: one may be built while we run."""
+    while True:
+        try:
+            kit.tell()
+        except (EngineError, OSError) as error:
+            _log.warning("which images there are isn't known: %s", error)
+        if stopping.wait(_TELL_S):
+            return
+
+
 def _parts(
-    paths: Paths, config: Config, image: str, store: Store, notifier: Notifier, stopping: threading.Event
+    paths: Paths, config: Config, kit: Kit, host: str, store: Store, notifier: Notifier, stopping: threading.Event
 ) -> Parts:
     robot_file = Path(config.robot.file) if config.robot.file else parameters.PACKAGED
     robot = parameters.load_robot(robot_file)
-    host = config.sandbox.docker_host or engine.docker_host(os.environ)
-    kit = Kit(kits.setting(paths, config, host, image))
     trial_cells = DockerCells(host, preflight.labels(paths.tag))
     try:
         kit.sweep()
         trial_cells.sweep()
-        kit.tell()
     except EngineError as error:
         _log.warning("%s", error)
     tried = preflight.Trial(trial_cells, paths.tag, config.job.preflight_s)
@@ -366,7 +378,7 @@ def _parts(
         store,
         DockerCells(host, paths.tag),
         ready.prepare,
-        image,
+        kit.image(config.job.image).tag,
         kit.fitting,
         robot_file,
         setting,
