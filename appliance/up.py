@@ -33,6 +33,7 @@ from appliance.errors import InUse, RaasError
 from appliance.paths import Paths
 from appliance.realtime import motor_off
 from appliance.realtime.control import GuardClient, Status
+from appliance.realtime.cores import keep_off_loop_core
 from appliance.store import NewJob, Store
 from appliance.supervisor import Child, Supervisor
 from image_build import job_image
@@ -91,6 +92,7 @@ def _serve(setting: _Setting, supervisor: Supervisor, *, sample: bool) -> None:
         image = job_image.ensure_job_image(docker_client)
         setting.say("job image", image)
         try:
+            keep_off_loop_core(setting.config.realtime.cpu)  # and all children with us; the loop goes there by itself
             _start_all(setting, supervisor, sample=sample)
             _greet(setting)
             told: list[foreground.Process] = []
@@ -160,6 +162,7 @@ def _start_robot(setting: _Setting, supervisor: Supervisor) -> str:
     command = [sys.executable, "-m", "appliance.realtime.twin", "--port-file", str(port_file)]
     command += ["--port", str(robot.port or _unused_port())]
     command += ["--robot", robot.file] if robot.file else []
+    command += ["--stop-pin", str(robot.stop_pin), "--loop-cpu", str(setting.config.realtime.cpu)]
     # Below the loop, above everything else: a real pigpiod doesn't wait for jobs either.
     command += ["--fifo-priority", str(setting.config.realtime.priority // 2)]
     supervisor.start(_child(setting, "twin", command), port_file.exists, _READY_S)

@@ -7,6 +7,8 @@ figure of a percentile is the median of its ratios over all pairs.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import math
 import os
 import shutil
 import statistics
@@ -18,6 +20,7 @@ from typing import Final
 
 import msgspec
 
+from appliance import histogram
 from appliance.benchmark import cyclictest
 from appliance.benchmark.rig import Rig, running_rig
 from appliance.config import Config
@@ -70,7 +73,11 @@ class TickCost(msgspec.Struct, frozen=True):
 
 
 class RealtimeBench(msgspec.Struct, frozen=True, kw_only=True):
-    """What `raas bench realtime --json` prints. `cyclictest` and `ratio` are null where it isn't installed."""
+    """What `raas bench realtime --json` prints. `cyclictest` and `ratio` are null where it isn't installed.
+
+    ratio_95: interval of each median with at least 95 % confidence, null below six pairs. *_histogram: (upper bound in µs, count).
+    means: which real-time means the loop was granted and which not.
+    """
 
     rate_hz: int
     seconds: float
@@ -79,9 +86,13 @@ class RealtimeBench(msgspec.Struct, frozen=True, kw_only=True):
     loop: Lateness
     cyclictest: Lateness | None
     ratio: Ratio | None
+    ratio_95: dict[str, tuple[float, float]] | None
     ratios: list[Ratio]
+    loop_histogram: list[tuple[int, int]]
+    cyclictest_histogram: list[tuple[int, int]]
     tick_us: TickCost
     missed: int
+    means: str
     verdict: str
 
 
@@ -89,21 +100,37 @@ def run(config: Config, seconds: float, pairs: int, *, load: bool, say: Callable
     """Measure `pairs` pairs of `seconds` each. Raises RaasError when the processes don't come up."""
     settings = config.realtime
     core, compare = loop_core(settings.cpu), cyclictest.is_installed()
-    late: list[list[int]] = []
-    work: list[int] = []
-    beside: list[list[int]] = []
+    runs = _Runs()
+
+    def the_loop() -> None:
+        with running_rig() as rig:
+            late, work = _measure_loop(rig, seconds)
+            runs.means = rig.means()
+        runs.late.append(late)
+        runs.work += work
+
+    def its_rival() -> None:
+        period_us = 1_000_000 // settings.rate_hz
+        runs.beside.append(cyclictest.lateness_us(core, settings.priority, period_us, seconds))
+
     with _stressed() if load else contextlib.nullcontext():
         for pair in range(pairs):
-            with running_rig() as rig:
-                say(f"pair {pair + 1} of {pairs}: the loop")
-                pair_late, pair_work = _measure_loop(rig, seconds)
-            late.append(pair_late)
-            work += pair_work
-            if compare:
-                say(f"pair {pair + 1} of {pairs}: cyclictest")
-                period_us = 1_000_000 // settings.rate_hz
-                beside.append(cyclictest.lateness_us(core, settings.priority, period_us, seconds))
-    return _report(config, seconds, late, work, beside, load=load)
+            both = [("the loop", the_loop), ("cyclictest", its_rival)] if compare else [("the loop", the_loop)]
+            # What changes slowly on the machine meets both alike: every other pair goes the other way round.
+            for name, measure in both if pair % 2 == 0 else reversed(both):
+                say(f"pair {pair + 1} of {pairs}: {name}")
+                measure()
+    return _report(config, seconds, runs, load=load)
+
+
+@dataclasses.dataclass
+class _Runs:
+    """What was measured: lateness per pair, work of all ticks, lateness of cyclictest per pair, granted means."""
+
+    late: list[list[int]] = dataclasses.field(default_factory=list)
+    work: list[int] = dataclasses.field(default_factory=list)
+    beside: list[list[int]] = dataclasses.field(default_factory=list)
+    means: str = ""
 
 
 def _measure_loop(rig: Rig, seconds: float) -> tuple[list[int], list[int]]:
@@ -117,20 +144,22 @@ def _measure_loop(rig: Rig, seconds: float) -> tuple[list[int], list[int]]:
     return [tick.late_us for tick in ticks], [tick.work_us for tick in ticks]
 
 
-def _report(
-    config: Config, seconds: float, late: list[list[int]], work: list[int], beside: list[list[int]], *, load: bool
-) -> RealtimeBench:
-    loop = Lateness.of([sample for pair in late for sample in pair])
+def _report(config: Config, seconds: float, runs: _Runs, *, load: bool) -> RealtimeBench:
+    late, work, beside = runs.late, runs.work, runs.beside
+    ours = [sample for pair in late for sample in pair]
+    theirs = [sample for pair in beside for sample in pair]
+    loop = Lateness.of(ours)
     period_us = 1_000_000 // config.realtime.rate_hz
     missed = sum(sample // period_us for pair in late for sample in pair)
     ratios = [_ratio(Lateness.of(ours), Lateness.of(theirs)) for ours, theirs in zip(late, beside, strict=False)]
     cost = Lateness.of(work)
     return RealtimeBench(
         rate_hz=config.realtime.rate_hz, seconds=seconds, pairs=len(late), load=load, loop=loop,
-        cyclictest=Lateness.of([sample for pair in beside for sample in pair]) if beside else None,
-        ratio=_median(ratios) if ratios else None, ratios=ratios,
+        cyclictest=Lateness.of(theirs) if theirs else None,
+        ratio=_median(ratios) if ratios else None, ratio_95=intervals(ratios), ratios=ratios,
+        loop_histogram=histogram.counted(ours), cyclictest_histogram=histogram.counted(theirs),
         tick_us=TickCost(cost.p50_us, cost.p99_us, cost.max_us), missed=missed,
-        verdict=_verdict(loop, period_us, missed, ratios),
+        means=runs.means, verdict=_verdict(loop, period_us, missed, ratios),
     )  # fmt: skip
 
 
@@ -142,6 +171,26 @@ def _ratio(ours: Lateness, theirs: Lateness) -> Ratio:
 def _median(ratios: list[Ratio]) -> Ratio:
     columns = zip(*(msgspec.structs.astuple(ratio) for ratio in ratios), strict=True)
     return Ratio(*(round(statistics.median(column), 3) for column in columns))
+
+
+def intervals(ratios: list[Ratio]) -> dict[str, tuple[float, float]] | None:
+    """Where each median lies with at least 95 % confidence, whatever the distribution: between two order statistics."""
+    kth = rank(len(ratios))
+    if not kth:
+        return None
+    columns = {name: sorted(getattr(ratio, name) for ratio in ratios) for name in Ratio.__struct_fields__}
+    return {name: (column[kth - 1], column[-kth]) for name, column in columns.items()}
+
+
+def rank(count: int) -> int:
+    """The largest k for which the k-th smallest and k-th largest of `count` enclose the median with 95 %; 0 if none does."""
+    outside, kth = 0.0, 0
+    for below in range(count // 2):
+        outside += 2.0 * math.comb(count, below) / 2.0**count
+        if outside > 0.05:
+            break
+        kth = below + 1
+    return kth
 
 
 def _verdict(loop: Lateness, period_us: int, missed: int, ratios: list[Ratio]) -> str:

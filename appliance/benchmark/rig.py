@@ -48,6 +48,8 @@ class Rig:
 
     paths: Paths
     pin_log: Path
+    guard_log: Path
+    guard_pid: int
 
     @contextlib.contextmanager
     def session(self, limit_s: float, gid: int = 0) -> Iterator[Drive]:
@@ -69,6 +71,16 @@ class Rig:
                 guard.ask(control.Disarm(number))
                 segment.unlink(missing_ok=True)
 
+    def means(self) -> str:
+        """What the loop said at its start of the real-time means it was granted."""
+        said = [line.partition("real-time: ")[2] for line in self.guard_log.read_text().splitlines()]
+        return next((line for line in reversed(said) if line), "")
+
+    def loop_pid(self) -> int:
+        """The loop's process."""
+        children = Path(f"/proc/{self.guard_pid}/task/{self.guard_pid}/children").read_text().split()
+        return next(pid for pid in map(int, children) if b"realtime.loop" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
     def pins(self) -> list[PinRecord]:
         """Every change at the bridge's pins, on the monotonic clock."""
         return pinlog.read(self.pin_log)
@@ -84,31 +96,27 @@ def running_rig() -> Iterator[Rig]:
     """Start a twin and the real-time processes; stop them at the end. Raises RobotError when they don't come up."""
     with tempfile.TemporaryDirectory(prefix="raas-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        rig = Rig(Paths.of(folder / "data", folder / "run"), folder / "pins")
-        for path in (rig.paths.data, rig.paths.runtime):
+        paths, pin_log = Paths.of(folder / "data", folder / "run"), folder / "pins"
+        for path in (paths.data, paths.runtime):
             path.mkdir(parents=True)
         port_file = folder / "port"
         twin = ["appliance.realtime.twin", "--port", "0", "--port-file", str(port_file)]
-        stack.enter_context(_process([*twin, "--pin-log", str(rig.pin_log), "--fifo-priority", "50"], folder))
+        stack.enter_context(_process([*twin, "--pin-log", str(pin_log), "--fifo-priority", "50"], folder))
         _wait(port_file.exists, "The twin")
-        guard = ["appliance.realtime.guard", "--data", str(rig.paths.data), "--config", str(rig.paths.config)]
-        guard += [
-            "--runtime-root",
-            str(rig.paths.runtime.parent),
-            "--link",
-            f"127.0.0.1:{port_file.read_text().strip()}",
-        ]
-        stack.enter_context(_process(guard, folder))
-        _wait(lambda: _is_ready(rig.paths), "The motor loop")
-        yield rig
+        link = f"127.0.0.1:{port_file.read_text().strip()}"
+        guard = ["appliance.realtime.guard", "--data", str(paths.data), "--config", str(paths.config)]
+        guard += ["--runtime-root", str(paths.runtime.parent), "--link", link]
+        guard_pid = stack.enter_context(_process(guard, folder))
+        _wait(lambda: _is_ready(paths), "The motor loop")
+        yield Rig(paths, pin_log, folder / f"{guard[0]}.log", guard_pid)
 
 
 @contextlib.contextmanager
-def _process(module: list[str], folder: Path) -> Iterator[None]:
+def _process(module: list[str], folder: Path) -> Iterator[int]:
     with (folder / f"{module[0]}.log").open("w") as log:
         process = subprocess.Popen([sys.executable, "-m", *module], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(20)

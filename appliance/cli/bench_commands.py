@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from typing import Annotated, Final
 
 import typer
 from rich.console import Group, RenderableType
@@ -13,6 +14,8 @@ from appliance import config as configuration
 from appliance.benchmark import realtime as realtime_bench
 from appliance.benchmark.realtime import Lateness, RealtimeBench
 from appliance.cli.context import Context, reported
+
+_BAR_CHARACTERS: Final = 16
 
 bench = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 
@@ -52,10 +55,32 @@ def _rendered(found: RealtimeBench) -> RenderableType:
         table.add_row("ratio", *(f"{part:.2f}" for part in (ratio.p50, ratio.p99, ratio.p999, ratio.max)), style="bold")
     else:
         table.add_row("cyclictest", Text("not installed (rt-tests)", "dim"))
+    if found.ratio_95 is not None:
+        table.add_row("95 % interval", *(f"{low:.2f}-{high:.2f}" for low, high in found.ratio_95.values()), style="dim")
     cost = found.tick_us
     work = f"work in a tick: {cost.p50:.0f} µs, p99 {cost.p99:.0f}, max {cost.max:.0f}"
     run = f"{found.pairs} x {found.seconds:.0f} s at {found.rate_hz} Hz" + (" under load" if found.load else "")
-    return Group(table, Text(f"{work}   {run}", "dim"), Text(found.verdict))
+    bars = _bars(found.loop_histogram, found.cyclictest_histogram)
+    means = Text(f"real-time means: {found.means}", "dim")
+    return Group(table, Text(), bars, Text(), Text(f"{work}   {run}", "dim"), means, Text(found.verdict, "bold"))
+
+
+def _bars(ours: list[tuple[int, int]], theirs: list[tuple[int, int]]) -> RenderableType:
+    """Both histograms side by side. The length is the logarithm of the share, or what is rare would not be seen."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    table.add_column("late by up to", justify="right")
+    columns = [("loop", dict(ours), "cyan")] + ([("cyclictest", dict(theirs), "magenta")] if theirs else [])
+    for title, _, _ in columns:
+        table.add_column(title, min_width=_BAR_CHARACTERS)
+        table.add_column("", justify="right", style="dim", no_wrap=True)
+    for bound_us in sorted({bound_us for _, counts, _ in columns for bound_us in counts}):
+        cells: list[RenderableType] = [f"{bound_us} µs" if bound_us < 1000 else f"{bound_us / 1000:g} ms"]
+        for _, counts, colour in columns:
+            count = counts.get(bound_us, 0)
+            length = math.log1p(count) / math.log1p(max(counts.values())) * _BAR_CHARACTERS
+            cells += [Text("█" * round(length) or ("▏" if count else ""), colour), f"{count:,}" if count else ""]
+        table.add_row(*cells)
+    return table
 
 
 def _cells(late: Lateness) -> list[str]:

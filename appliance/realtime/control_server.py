@@ -7,6 +7,7 @@ connections, the process that holds most of them loses its quietest one, so nobo
 from __future__ import annotations
 
 import asyncio
+import errno
 import grp
 import logging
 import os
@@ -29,6 +30,8 @@ _CREDENTIALS: Final = struct.Struct("3i")
 Handler = Callable[[Request], Awaitable[Reply]]
 
 _encode: Final = msgspec.json.Encoder().encode
+_LONGEST_PATH: Final = 107
+
 _log = logging.getLogger(__name__)
 
 
@@ -179,6 +182,10 @@ def _listen(path: Path, group: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o117)
     try:
+        if len(os.fsencode(path)) > _LONGEST_PATH:
+            raise OSError(
+                errno.ENAMETOOLONG, f"a socket's path has at most {_LONGEST_PATH} characters", os.fspath(path)
+            )
         listener.bind(os.fspath(path))
         _give_to_group(path, group)
     except OSError:

@@ -108,7 +108,7 @@ class Desk:
             fault_detail=self._service.retirement.why if self._service.retirement is not None else "",
             faults=dict(self._service.faults),
             self_tests_passed=self._service.passed,
-            loop_alive=self._supervision.is_loop_alive,
+            loop_alive=self._supervision.is_loop_seen,
             gateway_alive=self._supervision.is_gateway_alive,
         )
 

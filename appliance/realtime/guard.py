@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None, commands: Callable[[Sequence[st
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     try:
         run(settings_from(arguments, commands), Notifier(os.environ))
-    except RaasError as error:
+    except (RaasError, OSError) as error:
         _log.critical("%s", error)
         return os.EX_CONFIG
     return os.EX_OK

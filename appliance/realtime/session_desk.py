@@ -233,7 +233,7 @@ class SessionDesk:
 
     def _demand_idle(self) -> None:
         supervision = self._supervision
-        if not supervision.is_loop_alive or supervision.newest() is None:
+        if not supervision.is_loop_seen:
             raise RobotError("The motor loop isn't running; it is being started. Try again in a moment.")
         if not supervision.is_gateway_alive:
             raise RobotError("The gateway isn't running; it is being started. Try again in a moment.")

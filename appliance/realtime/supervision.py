@@ -96,6 +96,11 @@ class Supervision:
         return self._loop_child.is_alive and self.is_loop_ready
 
     @property
+    def is_loop_seen(self) -> bool:
+        """Whether it publishes, too: before its first record nobody knows whether it has a link to the robot."""
+        return self.is_loop_alive and self.newest() is not None
+
+    @property
     def is_gateway_alive(self) -> bool:
         """Whether the gateway runs and has said so."""
         return self._gateway_child.is_alive and self._is_gateway_ready

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from appliance import histogram
 from appliance.calibration.residual import Residual
 from appliance.realtime.telemetry import Segment, StepRecord, TickRecord
 from appliance.shapes import Result, Timing
@@ -131,7 +132,19 @@ def timing(recording: Recording) -> Timing | None:
         late_us=_spread(recording.ticks["late_us"]),
         work_us=_spread(recording.ticks["work_us"]),
         step_error_us=_spread(np.asarray(step_errors_us(recording.steps))),
+        late_histogram=histogram.counted(recording.ticks["late_us"].tolist()),
+        missed_ticks=missed_ticks(recording.ticks),
+        missed_boundaries=recording.missed,
     )
+
+
+def missed_ticks(ticks: npt.NDArray[np.void]) -> int:
+    """Deadlines that passed without a tick; the period is the usual distance of two."""
+    due_us = ticks["t_us"].astype(np.int64) - ticks["late_us"]
+    apart_us = np.diff(due_us)
+    if not len(apart_us):
+        return 0
+    return int(np.sum(np.maximum(np.rint(apart_us / max(1.0, float(np.median(apart_us)))) - 1, 0)))
 
 
 def step_errors_us(steps: Sequence[StepRecord]) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import os
 import secrets
@@ -192,17 +193,19 @@ def answers(paths: Paths) -> bool:
 
 @contextlib.contextmanager
 def running_guard(folder: Path, port: int, config: str = CONFIG) -> Iterator[tuple[subprocess.Popen[bytes], Paths]]:
-    paths = Paths.of(folder / "data", folder / "run")
+    runtime_root = _runtime_root(folder)
+    paths = Paths.of(folder / "data", runtime_root)
     config_file = folder / "raas.yaml"
     config_file.write_text(config)
     command = [
         sys.executable, "-m", "appliance.realtime.guard", "--data", str(paths.data), "--config", str(config_file),
-        "--runtime-root", str(folder / "run"), "--link", f"127.0.0.1:{port}",
+        "--runtime-root", str(runtime_root), "--link", f"127.0.0.1:{port}",
     ]  # fmt: skip
     with (folder / "guard.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         eventually(lambda: answers(paths) or process.poll() is not None, what="the guard")
+        assert process.poll() is None, (folder / "guard.log").read_text()[-2000:]
         yield process, paths
     finally:
         process.send_signal(signal.SIGTERM)
@@ -213,6 +216,12 @@ def running_guard(folder: Path, port: int, config: str = CONFIG) -> Iterator[tup
             process.wait()
             raise
         shutil.rmtree(paths.shm, ignore_errors=True)
+        shutil.rmtree(runtime_root, ignore_errors=True)
+
+
+def _runtime_root(folder: Path) -> Path:
+    """A short place that belongs to this folder: a socket's path has at most 107 characters."""
+    return Path("/tmp") / f"raas-g-{hashlib.sha256(bytes(folder)).hexdigest()[:8]}"
 
 
 @contextlib.contextmanager

@@ -200,7 +200,7 @@ def test_a_stop_file_that_cant_be_read_is_a_stop(tmp_path: Path) -> None:
 
 
 def test_a_stop_that_cant_be_written_down_still_stops_and_says_so(tmp_path: Path) -> None:
-    (tmp_path / "data" / "estop" / "new").mkdir(parents=True)  # where the guard would write
+    (tmp_path / "data" / "estop" / "latched.new").mkdir(parents=True)  # where the guard would write
     with running_rig(tmp_path) as rig:
         rig.driving()
         since_ns = time.monotonic_ns()
@@ -331,7 +331,7 @@ def test_a_lost_twin_ends_the_session_and_off_is_told_when_it_is_back(own: Rig) 
 
 def test_a_second_guard_for_the_same_appliance_is_refused(rig: Rig) -> None:
     command = [sys.executable, "-m", "appliance.realtime.guard", "--data", str(rig.paths.data), "--config"]
-    command += [str(rig.folder / "raas.yaml"), "--runtime-root", str(rig.folder / "run"), "--link", "127.0.0.1:1"]
+    command += [str(rig.folder / "raas.yaml"), "--runtime-root", str(rig.paths.runtime.parent), "--link", "127.0.0.1:1"]
     second = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert second.returncode != 0
     assert "already runs" in second.stderr

@@ -17,6 +17,7 @@ from typing import Final
 from appliance import config as configuration
 from appliance.errors import RaasError
 from appliance.notify import Notifier
+from appliance.realtime.cores import keep_off_loop_core
 from appliance.realtime.pigpiod_protocol import PORT
 from appliance.realtime.twin.build import build
 from appliance.realtime.twin.pinlog import PinLog
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         except (RaasError, RobotFileError, OSError) as error:
             sys.stderr.write(f"twin: {error}\n")
             return 2
+        keep_off_loop_core(options.loop_cpu)
         _prefer_punctuality(options.fifo_priority)
         with _stopped_by_signals(server):
             notifier.ready(f"simulated robot at port {server.port}")
@@ -49,7 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _server(options: argparse.Namespace, stack: contextlib.ExitStack, served: Callable[[int], None]) -> Server:
     if options.config is not None:
-        section = configuration.load(options.config).robot
+        config = configuration.load(options.config)
+        section, options.loop_cpu = config.robot, config.realtime.cpu
         options.port, options.robot = section.port or PORT, Path(section.file) if section.file else None
         options.stop_pin = section.stop_pin
     robot = load_robot(options.robot)
@@ -88,6 +91,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add("--permissions", type=_whole(0, 2**54 - 1), default=DEFAULT_PERMISSIONS, help=permissions)
     add("--tick-offset-us", type=_whole(0, 2**32 - 1), default=0, help="added to ticks, to see them wrap at 2**32")
     add("--stop-pin", type=int, default=-1, help="GPIO of a stop button; SIGUSR1 presses it and lets it go again")
+    add("--loop-cpu", type=int, default=-1, help="core of the motor loop, to stay off it; -1: the one that it chooses")
     fifo = "run under SCHED_FIFO at this priority where that is allowed (default: 0, not)"
     add("--fifo-priority", type=_whole(0, 98), default=0, help=fifo)
     return parser.parse_args(arguments)
