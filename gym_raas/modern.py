@@ -12,6 +12,7 @@ from gymnasium import spaces
 
 from gym_raas import plants, task
 from gym_raas.driver import HIGHEST_OBSERVATION, Driver, Observation
+from gym_raas.imperfect import ImperfectPlant
 from gym_raas.physics import HANGING, State
 from gym_raas.plant import Plant, Reading
 from gym_raas.wire import ResetMode
@@ -22,7 +23,9 @@ STARTS: Final = ("hanging", "random")
 class ModernPendulum(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
     """`gymnasium.make('raaspendulum-v1')`.
 
-    `robot`: a robot file (or Robot) to simulate; by default the real robot where there is one, else the packaged one.
+    `robot`: a robot file, an appliance's address or a Robot to simulate; by default the real robot where there is one,
+    else the packaged one. `imperfections` of a simulation: 'none', 'measured' (encoder's counts, velocity estimate, delay,
+    jitter, and constants drawn from the fit's uncertainty, all as the robot's file tells) or an `Imperfections`.
     `start`: where a simulated episode begins, 'hanging' (as on the robot) or 'random'; `reset`'s options may say it too.
     """
 
@@ -34,12 +37,13 @@ class ModernPendulum(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
         robot: plants.Choice = None,
         start: str = "hanging",
         plant: Plant | None = None,
+        imperfections: plants.Flaws = "none",
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode {render_mode!r} given; expected is 'human', 'rgb_array' or None")
         self.render_mode = render_mode
         self._start = _known(start)
-        chosen = plants.choose(robot) if plant is None else plant
+        chosen = plants.choose(robot, imperfections) if plant is None else plant
         self._driver = Driver(chosen, paced=True)
         limit = chosen.action_limit
         self.action_space = spaces.Box(-limit, limit, shape=(1,), dtype=np.float32)
@@ -60,6 +64,8 @@ class ModernPendulum(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
         `options={'start': 'random'}` begins a simulated episode anywhere; a real robot can't (ValueError).
         """
         super().reset(seed=seed)
+        if isinstance(self._driver.plant, ImperfectPlant):
+            self._driver.plant.rng = self.np_random
         start = self._starting_state(options or {})
         observation = self._driver.reset(ResetMode.SETTLE, start)
         if self.render_mode == "human":

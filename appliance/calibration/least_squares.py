@@ -81,8 +81,10 @@ def _smaller(
         there = at + step
         if low is not None and high is not None:
             there = np.clip(there, low, high)
-        after = residual(there)
-        if float(after @ after) < size:
+        with np.errstate(over="ignore", invalid="ignore"):  # far too long a step: infinity isn't smaller
+            after = residual(there)
+            smaller = float(after @ after) < size
+        if smaller:
             return there, after, max(damping / 5.0, 1e-9)
         damping *= 4.0
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -17,7 +18,9 @@ from appliance.webui.board import Board
 from appliance.webui.health import Doctor
 from appliance.webui.submissions import json_body
 from appliance.webui.web import Refusal, Request, Response, Site, json_response
+from gym_raas import parameters
 
+YAML: Final = "application/yaml"
 _MOTION_S: Final = 10.0
 _MAX_WHY_CHARACTERS: Final = 200
 
@@ -43,6 +46,12 @@ class RobotRoutes:
         site.route("GET", "/api/robot/motion", self.motion)
         site.route("POST", "/api/robot/stop", lambda request: json_response(self.stop(request, _why(request))))
         site.route("POST", "/api/robot/resume", lambda request: json_response(self.resume(request)))
+        robot_file = Path(self.config.robot.file) if self.config.robot.file else parameters.PACKAGED
+        try:
+            content = robot_file.read_bytes()  # once: as for every process here, another robot needs a new start
+        except OSError:
+            return
+        site.route("GET", "/api/robot.yaml", lambda _request: Response(content, content_type=YAML))
 
     def show(self, _request: Request) -> Response:
         """GET /api/robot."""

@@ -16,7 +16,9 @@ def drive(model: Model, command: float) -> float:
 
 
 def damping(model: Model, command: float, *, powered: bool) -> float:
-    extra = (model.back_emf_per_s * (abs(command) / 1000.0) ** 0.5 if command else model.brake_per_s) if powered else 0.0
+    extra = (
+        (model.back_emf_per_s * (abs(command) / 1000.0) ** 0.5 if command else model.brake_per_s) if powered else 0.0
+    )
     return model.viscous_per_s + extra
 
 
