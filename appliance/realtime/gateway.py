@@ -178,13 +178,13 @@ def main(arguments: list[str] | None = None, run: Callable[..., object] = asynci
     parser.add_argument("--link", help="not used here; all children get the same arguments")
     parser.add_argument("--loop-fd", type=int, required=True)
     parser.add_argument("--guard-fd", type=int, required=True)
+    parser.add_argument("--parent", type=int, default=os.getppid(), help="process id of the guard; default: our parent")
     given = parser.parse_args(arguments)
-    parent = os.getppid()
     logging.basicConfig(level=logging.INFO, format="gateway: %(message)s", stream=sys.stderr)
     config = configuration.load(given.config)
     robot = load_robot(Path(config.robot.file) if config.robot.file else None)
     settings = Settings(Paths.of(given.data, given.runtime_root), robot, config.realtime.max_messages_hz)
-    if not die_with_parent(parent):
+    if not die_with_parent(given.parent):
         return os.EX_OK
     keep_off_loop_core(config.realtime.cpu)
     to_loop, to_guard = (socket.socket(fileno=fd) for fd in (given.loop_fd, given.guard_fd))

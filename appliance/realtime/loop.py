@@ -85,7 +85,6 @@ def wire_up(arguments: argparse.Namespace, settings: Config, robot: Robot, paths
 def main(argv: list[str] | None = None) -> int:
     """Run the loop until SIGTERM, or until the guard dies."""
     arguments = _parser().parse_args(argv)
-    parent = os.getppid()
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     try:
         settings = configuration.load(arguments.config)
@@ -98,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
     going = [True]
     signal.signal(signal.SIGTERM, lambda *_: going.clear())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the guard decides the order
-    if not die_with_parent(parent):
+    if not die_with_parent(arguments.parent):
         return 0
     _log.info("%s", machine.prepare(loop_core(settings.realtime.cpu), settings.realtime.priority))
     try:
@@ -114,6 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, help="raas.yaml; default: all defaults")
     parser.add_argument("--runtime-root", type=Path, default=Path("/run/raas"), help="where sockets live")
     parser.add_argument("--link", required=True, help="HOST:PORT of pigpiod or the twin")
+    # By the time that we could ask for it, the parent may have died, and another one have taken its place.
+    parser.add_argument("--parent", type=int, default=os.getppid(), help="process id of the guard; default: our parent")
     parser.add_argument("--gateway-fd", type=int, required=True, help="inherited socket towards the gateway")
     parser.add_argument("--guard-fd", type=int, required=True, help="inherited socket towards the guard")
     return parser

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,14 +80,15 @@ class Supervision:
         self._loop_ends, self._gateway_ends = (job_loop, loop_guard), (job_gateway, gateway_guard)
         self.loop = LoopChannel(guard_loop, self._hear)
         self.gateway = GatewayChannel(guard_gateway, self._hear_gateway)
+        parent = f"--parent={os.getpid()}"
         loop_fds = (f"--gateway-fd={job_loop.fileno()}", f"--guard-fd={loop_guard.fileno()}")
         self._loop_child = Child(
-            "loop", (*commands.loop, *commands.arguments, *loop_fds), [end.fileno() for end in self._loop_ends],
+            "loop", (*commands.loop, *commands.arguments, parent, *loop_fds), [end.fileno() for end in self._loop_ends],
             self._prepare_loop, self._loop_ended,
         )  # fmt: skip
         gateway_fds = (f"--loop-fd={job_gateway.fileno()}", f"--guard-fd={gateway_guard.fileno()}")
         self._gateway_child = Child(
-            "gateway", (*commands.gateway, *commands.arguments, *gateway_fds),
+            "gateway", (*commands.gateway, *commands.arguments, parent, *gateway_fds),
             [end.fileno() for end in self._gateway_ends], self._prepare_gateway, self._gateway_ended,
         )  # fmt: skip
 
