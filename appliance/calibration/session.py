@@ -31,15 +31,16 @@ def read_bundle(path: Path) -> tuple[Robot, list[Run]]:
     """The robot under which a job ran, and its runs. Raises BadRecording."""
     try:
         with zipfile.ZipFile(path) as archive:
-            robot = robot_from(yaml.safe_load(_entry(archive, "robot.yaml")), "robot.yaml")
-            with np.load(io.BytesIO(_entry(archive, "trace.npz")), allow_pickle=False) as trace:
+            robot = robot_from(yaml.safe_load(entry(archive, "robot.yaml")), "robot.yaml")
+            with np.load(io.BytesIO(entry(archive, "trace.npz")), allow_pickle=False) as trace:
                 t_us, counts, commands = (np.asarray(trace[name]) for name in _COLUMNS)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile, yaml.YAMLError, RobotFileError) as error:
         raise BadRecording(f"{path.name} holds no recording of a job: {error}") from error
     return robot, runs_of(t_us / 1e6, counts.astype(np.int64), commands.astype(np.float64), robot)
 
 
-def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
+def entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A file of a bundle, wherever in it. Raises KeyError if it is not there or too large."""
     found = next((entry for entry in archive.infolist() if entry.filename.rpartition("/")[2] == name), None)
     if found is None or found.file_size > _MAX_ENTRY_BYTES:
         raise KeyError(f"no {name} of a sensible size")

@@ -16,6 +16,7 @@ from appliance.cli import (
     job_commands,
     local_commands,
     queue_commands,
+    replay_commands,
     robot_commands,
     twin_commands,
 )
@@ -62,6 +63,7 @@ for module in (
     bench_commands,
     calibrate_commands,
     twin_commands,
+    replay_commands,
 ):
     module.register(app)
 
