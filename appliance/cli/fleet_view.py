@@ -71,7 +71,8 @@ def _jobs(jobs: tuple[JobLine, ...]) -> Table:
 def _table(*heads: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for head in heads:
-        table.add_column(head, no_wrap=True, overflow="ellipsis")
+        is_last = head == heads[-1]
+        table.add_column(head, no_wrap=not is_last, overflow="fold" if is_last else "ellipsis")
     return table
 
 

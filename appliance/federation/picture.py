@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from appliance import ulid
 from appliance.federation import charter as charters
 from appliance.federation import claiming, heartbeat, joblog, listing
@@ -40,6 +42,9 @@ def take(station: Station) -> Talk[Picture | None]:
     seen = listing.jobs(prefix, names.rows, truncated=names.truncated)
     lines = yield from _lines(station, sorted(seen, key=lambda job: -job.changed_s)[:_RECENT])
     phases = [job.phase for job in seen]
+    holders = {line.where: line.job for line in lines if line.phase == Phase.HELD}
+    ended = {job.job for job in seen if job.phase is Phase.ENDED}
+    members = [_caught_up(member, holders, ended) for member in members]
     return Picture(
         made_s=station.server_s(),
         members=tuple(member for member in members if member.silent_s is not None),
@@ -63,6 +68,12 @@ def _member(station: Station, who: str, beat: Reply) -> MemberView:
         _text(about, "busy"), _text(about, "software"), next(iter(found.holding), "")[:26], silent_s,
         silent_s < station.timing.lease_s and not is_out, is_out,
     )  # fmt: skip
+
+
+def _caught_up(member: MemberView, holders: dict[str, str], ended: set[str]) -> MemberView:
+    """A heartbeat may be minutes old: what the logs say of the member's job is newer."""
+    holding = "" if member.holding in ended else member.holding
+    return msgspec.structs.replace(member, holding=holders.get(member.who, holding))
 
 
 def _applicants(station: Station, who: list[str]) -> Talk[tuple[Applicant, ...]]:
