@@ -11,17 +11,16 @@ found first by an ordinary Python. Then Python is started anew, and imports noth
 import os
 import sys
 
+USUAL = ("numpy", "gym", "gymnasium", "gym_raas")
+
 before = set(sys.modules)
 
 
 def wait() -> None:
     """Return when the job may begin, in a process that shows no trace of having waited."""
     if os.environ.pop("RAAS_CELL") == "warm":
-        import gym  # noqa: F401, PLC0415 - only where they are wanted
-        import gymnasium  # noqa: F401, PLC0415
-        import numpy as np  # noqa: F401, PLC0415
-
-        import gym_raas  # noqa: F401, PLC0415
+        for package in USUAL:
+            __import__(package)
     if not os.read(0, 1):
         os._exit(1)
     nothing = os.open("/dev/null", os.O_RDONLY)
