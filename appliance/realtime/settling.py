@@ -24,7 +24,8 @@ _BRAKE_PER_S: Final = 6.0
 #: Whoever isn't at rest by then is braked by the bridge alone: an active brake with wrong wires or wrong numbers may never end.
 _ACTIVE_US: Final = 6_000_000
 _KICK_RAD: Final = 0.105
-_KICK_LIMIT_US: Final = 600_000
+#: Less than what the judge of stalls waits: what a self-test finds is tried again, not latched at once.
+_KICK_LIMIT_US: Final = 400_000
 _LARGEST_SWING_RAD: Final = 1.0
 _MOST_KICKS: Final = 5
 #: An arm that turns on for so long, so fast, against a brake that stops any other within a second, is driven on by it.
@@ -152,13 +153,14 @@ class Settling:
     def _let_swing(self, now_us: int, counts: int, *, quiet: bool) -> float | None:
         """Note turning points until it hangs still again; where one side doesn't tell, the other one does."""
         if abs(counts - self._rest) * self._rad_per_count > _LARGEST_SWING_RAD:  # it had stood on its head
+            self._sticks = False
             self._begin_anew(now_us)
             return self._brake(now_us, 0.0)
         self._swing.see(counts)
         if not quiet:
             return 0.0
-        self._sticks = not self._swing.has_returned
-        if self._sticks:
+        self._sticks = True
+        if not self._swing.has_returned:
             self._begin_anew(now_us)
             return 0.0
         if not self._swing.is_told:

@@ -4,9 +4,9 @@
     config: {job_silence_s: 2.0}          keys of `realtime` in raas.yaml
     start_deg: 180                        where the arm is at the start
 
-    0.000  guard arm 120                  arm, start, disarm, settle SECONDS, stop, resume; [session=N]
+    0.000  guard arm 120                  arm, start, disarm, settle SECONDS, stop, resume, retire; [session=N]
     0.010  job action 2                   action U, read, reset off, reset settle; [driver=N] [session=N]
-    0.020  robot jam                      jam, free, cable off, cable on, wires swapped, noise N, lose reports
+    0.020  robot jam                      jam, free, rubs FACTOR, cable off, cable on, wires swapped, noise N, lose reports
     0.030  link lost                      lost, back, slow, quick
     0.040  loop pauses 0.2                ticks are missed for so long
     0.050  runner dies                    no more leases
@@ -135,6 +135,8 @@ class Stage:
                 link.jammed = words == ("jam",)
             case ("cable", state):
                 link.deaf = state == "off"
+            case ("rubs", factor):
+                link.rub(float(factor), self.loop.now_us)
             case ("wires", "swapped"):
                 link.backwards = True
             case ("noise", count):

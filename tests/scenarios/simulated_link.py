@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from appliance.realtime.encoder import Report
@@ -17,6 +18,7 @@ class SimulatedLink:
     """What `PigpiodLink` is to the twin, without sockets."""
 
     def __init__(self, robot: Robot, start: State, phase: float = 0.0) -> None:
+        self._robot = robot
         self._pins = robot.pins
         self.disc = Quadrature(robot.encoder.counts_per_turn, phase)
         self.arm = Arm(Pendulum(robot.model), self.disc, start, 0)
@@ -30,6 +32,12 @@ class SimulatedLink:
         self._lost = False
         self._noise = 0
         self._was_up = False
+
+    def rub(self, factor: float, now_us: int) -> None:
+        """From now on the friction is that many times the fitted one."""
+        model = self._robot.model
+        rubbing = dataclasses.replace(model, coulomb_rad_s2=factor * model.coulomb_rad_s2)
+        self.arm = Arm(Pendulum(rubbing), self.disc, self.arm.state, now_us)
 
     def lose_reports(self) -> None:
         self._lost = True
