@@ -111,7 +111,7 @@ def understood(key: str, text: str) -> Value:
     default = next(option.default for option in configuration.options() if option.key == key)
     text = text.strip()
     if isinstance(default, bool):
-        return {"true": True, "false": False}.get(text.lower(), text)
+        return {"yes": True, "no": False}.get(text.lower(), text)
     try:
         number = float(text)
     except ValueError:

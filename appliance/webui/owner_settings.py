@@ -145,7 +145,7 @@ def _fields(found: Overlaid, given: Mapping[str, str], problems: Mapping[str, st
             label=page_settings.LABELS[key],
             text=given.get(key, _text(value_of(found.config, key))),
             in_file=_text(value_of(found.base, key)),
-            right=options[key].right,
+            right="yes or no" if isinstance(options[key].default, bool) else options[key].right,
             choices=_choices(options[key]),
             is_set_here=key in found.values,
             problem=problems.get(key, ""),
@@ -155,10 +155,12 @@ def _fields(found: Overlaid, given: Mapping[str, str], problems: Mapping[str, st
 
 
 def _choices(option: Option) -> tuple[str, ...]:
+    if isinstance(option.default, bool):
+        return ("yes", "no")
     return tuple(option.right.split(" or ")) if " or " in option.right else ()
 
 
 def _text(value: object) -> str:
     if isinstance(value, bool):
-        return str(value).lower()
+        return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -40,6 +40,7 @@ def test_each_page_is_there(house: tuple[Stage, WebProcess], room: str) -> None:
     answer = call(house[1].port, "GET", f"/owner{room}", headers=PAGE)
     assert answer.status == 200
     assert b"aria-current" in answer.body
+    assert b"<span>pendulum</span>" in answer.body  # the robot's own name, whatever a page's loops are over
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_nothing_but_the_list_ever_changes(given_values: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     ("key", "text", "value"),
     [("job.limit_s", " 60 ", 60.0), ("storage.min_free_mb", "300", 300), ("storage.min_free_mb", "3.5", "3.5"),
-     ("name", "42", "42"), ("job.limit_s", "soon", "soon"), ("web.submit", "token", "token")],
+     ("name", "42", "42"), ("job.limit_s", "soon", "soon"), ("web.submit", "token", "token"), ("job.preflight", "yes", True), ("job.preflight", "perhaps", "perhaps")],
 )  # fmt: skip
 def test_a_forms_text_becomes_what_the_key_wants(key: str, text: str, value: Any) -> None:
     assert page_settings.understood(key, text) == value
