@@ -10,7 +10,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env)
 PYTHON := .venv/bin/python
 PYTEST := $(SUDO) $(PYTHON) -m pytest
 
-.PHONY: help run setup setup-dev test test-all bench chaos setup-image image test-image job-image lint format pictures lock clean
+.PHONY: help run setup setup-dev test test-all bench chaos setup-image hardware image test-image job-image lint format pictures lock clean
 
 help: ## Show these commands
 	@echo "Reality as a Service. Commands, as in \`make run PORT=8080 DATA=data\`:"; echo
@@ -60,6 +60,10 @@ lint: setup-dev ## Check style, types and imports only
 
 format: ## Lay out the code, and mend what can be mended by itself
 	@$(PYTHON) -m ruff format . && $(PYTHON) -m ruff check --fix --quiet .
+
+hardware: setup-dev ## Draw the robot's wiring, and make and picture the parts to print
+	@$(SUDO) image_build/setup.sh hardware
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m hardware.build
 
 pictures: setup-dev ## Make the pictures of the documents anew
 	@$(SUDO) $(PYTHON) docs/pictures.py

@@ -4,6 +4,7 @@
 #     image_build/setup.sh run    to run the appliance
 #     image_build/setup.sh dev    to test it as well
 #     image_build/setup.sh image  to build and boot the SD-card image, too
+#     image_build/setup.sh hardware  to draw the robot's wiring and make its printed parts
 #
 # Each step remembers a hash of its inputs in .cache/setup, so that a second call has nothing to do. A step's output
 # goes to a log; only when it fails is the log's end shown.
@@ -16,7 +17,7 @@ state=.cache/setup
 export PATH="$PATH:/usr/sbin:/sbin"
 
 main() {
-    case $mode in run | dev | image) ;; *) fail "usage: image_build/setup.sh run|dev|image" ;; esac
+    case $mode in run | dev | image | hardware) ;; *) fail "usage: image_build/setup.sh run|dev|image|hardware" ;; esac
     [ "$(id -u)" -eq 0 ] || fail "Set-up installs packages and needs root: use sudo, or make, which does that."
     mkdir -p $state
     exec 9>$state/lock
@@ -49,6 +50,10 @@ debian_packages() {
         needs mkfs.vfat dosfstools
         needs mcopy mtools
         needs zstd zstd
+    fi
+    if [ "$mode" = hardware ]; then
+        needs dot graphviz
+        needs openscad openscad
     fi
     if [ "$mode" = image ]; then
         # What image_build/sd/tools.py asks for, and the emulator.
