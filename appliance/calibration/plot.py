@@ -35,8 +35,13 @@ def _dots(times_s: Series, values: Series, ends: tuple[float, float], width: int
     at_s = np.linspace(times_s[0], times_s[-1], columns)
     span = (ends[1] - ends[0]) or 1.0
     places = np.rint((ends[1] - np.interp(at_s, times_s, values)) / span * (rows - 1)).astype(int)
+    before = int(places[0])
     for column, row in enumerate(places.tolist()):
-        cells[row // 4][column // 2] |= _BITS[row % 4][column % 2]
+        # A steep curve stays one line: every dot between two columns.
+        between = range(min(row, before + 1), max(row, before - 1) + 1)
+        for each in between:
+            cells[each // 4][column // 2] |= _BITS[each % 4][column % 2]
+        before = row
     return cells
 
 

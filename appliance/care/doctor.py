@@ -13,6 +13,7 @@ def diagnose(seen: Snapshot) -> Diagnosis:
     findings = (
         *robot_checks.settings(seen.settings),
         *robot_checks.robot(seen.robot, is_real=is_real),
+        *robot_checks.twin(seen.database),
         *machine_checks.real_time(seen.real_time, is_real=is_real),
         *service_checks.engine(seen.engine),
         *service_checks.limits(seen.proof),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 from typing import Final
 
 from appliance.care.finding import Finding, failed, ok, unknown, warning
-from appliance.care.snapshot import Robot, Settings
+from appliance.calibration import residual
+from appliance.care.snapshot import Database, Robot, Settings
 
 AREA: Final = "robot"
 #: With which version of pigpiod the link was tested.
 _TESTED_PIGPIOD: Final = 78
 _INPUT, _OUTPUT = 0, 1
+#: Jobs whose error is compared with that of the ones before them.
+_NEWEST_JOBS: Final = 5
 _START: Final = "Start the appliance: `raas up`, or `systemctl start raas.target`."
 
 
@@ -30,6 +34,19 @@ def settings(seen: Settings) -> Iterator[Finding]:
                       "Calibrate, and name the file in `robot.file`.")  # fmt: skip
     else:
         yield ok("settings", "robot.yaml", seen.robot_file or "the packaged parameters")
+
+
+def twin(seen: Database) -> Iterator[Finding]:
+    """Whether the robot still moves as its model says, judged by the error of its twin in the newest jobs."""
+    recent, earlier = seen.residuals[:_NEWEST_JOBS], seen.residuals[_NEWEST_JOBS:]
+    if len(recent) < _NEWEST_JOBS or len(earlier) < _NEWEST_JOBS:
+        return
+    now, before = (f"{1e3 * statistics.median(errors):.0f} mrad" for errors in (recent, earlier))
+    if residual.drifted(recent, earlier):
+        yield warning(AREA, "twin", f"the robot drifts from its twin: {now} in the newest jobs, {before} before",
+                      "Look at bearing, screws and supply; then `raas calibrate`.")  # fmt: skip
+    else:
+        yield ok(AREA, "twin", f"errs by {now} in the newest jobs, {before} before")
 
 
 def robot(seen: Robot, *, is_real: bool) -> Iterator[Finding]:

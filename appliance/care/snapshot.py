@@ -124,13 +124,16 @@ class Network:
 
 @dataclass(frozen=True)
 class Database:
-    """The SQLite file. schema: its number, -1 where there is no file yet."""
+    """The SQLite file. schema: its number, -1 where there is no file yet. residuals: the twin's error (rad) in the newest
+    jobs, newest first.
+    """
 
     path: str
     schema: int = -1
     newest_schema: int = 0
     problem: str = ""
     jobs: int = 0
+    residuals: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

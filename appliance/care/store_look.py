@@ -21,6 +21,9 @@ _GROUP_AND_OTHERS: Final = 0o077
 SETTINGS: Final = Path("/etc/raas")
 
 
+_RESIDUALS: Final = "SELECT residual FROM job WHERE residual IS NOT NULL ORDER BY ended_at DESC LIMIT 60"
+
+
 def database(path: Path) -> tuple[Database, float]:
     """The database, checked page by page, and the latest moment that it knows (0: none)."""
     newest_schema = max(step.number for step in migrations())
@@ -34,12 +37,14 @@ def database(path: Path) -> tuple[Database, float]:
         found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         schema = int(db.execute("PRAGMA user_version").fetchone()[0])
         jobs, newest_s = db.execute("SELECT count(*), max(submitted_at) FROM job").fetchone()
+        errors = db.execute(_RESIDUALS).fetchall()
     except sqlite3.Error as error:
         return Database(str(path), newest_schema=newest_schema, problem=f"{path} can't be read: {error}"), 0.0
     finally:
         db.close()
     problem = "" if found == "ok" else f"{path} is damaged: {found}"
-    return Database(str(path), schema, newest_schema, problem, int(jobs)), float(newest_s or 0.0)
+    residuals = tuple(float(error) for (error,) in errors)
+    return Database(str(path), schema, newest_schema, problem, int(jobs), residuals), float(newest_s or 0.0)
 
 
 def rights(paths: Paths, config_file: Path, docker_socket: Path | None) -> tuple[Right, ...]:

@@ -131,6 +131,14 @@ def test_what_could_be_better_fails_nothing(changed: dict[str, Any], found: str,
     assert remedy in row.remedy
 
 
+def test_a_robot_that_drifts_from_its_twin_is_named_and_one_odd_job_is_not() -> None:
+    (found,) = wrong(database={"residuals": (0.05, 0.06, 0.05, 0.04, 0.05) + (0.02,) * 10})
+    assert (found.verdict, found.check) == (Verdict.WARNING, "twin")
+    assert "50 mrad in the newest jobs, 20 mrad before" in found.found
+    assert wrong(database={"residuals": (0.3, 0.02, 0.02, 0.02, 0.02) + (0.02,) * 10}) == []
+    assert wrong(database={"residuals": (0.3, 0.02)}) == []
+
+
 def test_a_twin_does_without_real_time_means() -> None:
     rows = wrong(
         settings={"is_real": False}, real_time={"report": "real-time: granted nothing; refused FIFO priority 80 (x)"}
