@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import facts
+from appliance.care.machine_look import Kernel
 from appliance.config import Config
 from appliance.errors import NotFound
 from appliance.identity.ownership import Ownership
 from appliance.jobs import State
 from appliance.paths import Paths
 from appliance.store import Store
+from appliance.webui.api_routes import ApiRoutes
 from appliance.webui.board import Board
 from appliance.webui.doorkeeper import Doorkeeper
 from appliance.webui.errors_shown import ErrorsShown
@@ -29,6 +31,7 @@ from appliance.webui.job_files import Disk
 from appliance.webui.job_images import JobImages
 from appliance.webui.job_routes import JobRoutes
 from appliance.webui.job_views import Lens
+from appliance.webui.metrics import Metrics
 from appliance.webui.owner_looks import Looks
 from appliance.webui.owner_pages import OwnerFrame, OwnerPages
 from appliance.webui.owner_settings import OwnerSettings
@@ -51,10 +54,11 @@ _LOG = logging.getLogger("webui")
 
 @dataclass(frozen=True)
 class Application:
-    """What the entry point serves, and what it starts beside it."""
+    """What the entry point serves, and what it starts beside it. routes: each method and rule that is answered."""
 
     wsgi: WsgiApp
     watch: Watch
+    routes: frozenset[tuple[str, str]]
 
 
 def build(config: Config, paths: Paths, config_file: Path) -> Application:
@@ -76,11 +80,13 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     robot = RobotRoutes(config, board, Doctor(config, paths, board, store, time.time))
     site = Site(ErrorsShown(templates, board.robot))
     files.install(site)
+    ApiRoutes(templates, board).install(site)
     robot.install(site)
     job_routes = JobRoutes(store, counter, disk, lens)
     job_routes.install(site)
     FleetRoutes(config, templates, board, store, inbox, job_routes).install(site)
     QueueRoutes(store, lens, images).install(site)
+    Metrics(board, store, paths, Kernel(), Threads(1), time.time).install(site)
     EventRoutes(hub, board, store, lens).install(site)
     Pages(config, paths, templates, board, store, counter, disk, robot, lens, images).install(site)
     frame = OwnerFrame(templates, board, time.time)
@@ -89,7 +95,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     ownership = Ownership(paths.identity)
     IdentityRoutes(ownership, templates, board, time.time).install(site)
     PeopleRoutes(ownership, frame, config.web.submit, time.time).install(site)
-    return Application(_guarded(config, ownership, site), Watch(board, hub, store, lens))
+    return Application(_guarded(config, ownership, site), Watch(board, hub, store, lens), frozenset(site.routes))
 
 
 def _is_at_home(config: Config) -> bool:

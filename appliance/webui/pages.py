@@ -55,11 +55,12 @@ class Pages:
         queue: QueueView = self.store.read(lambda rows: job_views.queue(rows, self.lens()))
         return self._page("robot.html", "Robot", "robot", queue=queue, data={"queue": queue})
 
-    def submit_page(self, _request: Request) -> Response:
-        """A form for a repository or an archive."""
+    def submit_page(self, request: Request) -> Response:
+        """A form for a repository or an archive; a link may fill in the repository's."""
+        given = {key: request.query.get(key, "") for key in ("git_url", "ref", "name")}
         fetch = self.config.fetch
         data = {"max_bytes": fetch.max_upload_mb * 2**20, "max_files": fetch.max_files, "allow_http": fetch.allow_http}
-        return self._page("submit.html", "Submit", "submit", data=data, images=self.images.views())
+        return self._page("submit.html", "Submit", "submit", data=data, images=self.images.views(), given=given)
 
     def submit(self, request: Request) -> Response:
         """The form of a browser without scripts."""
@@ -84,7 +85,10 @@ class Pages:
         path = job_files.log_file(self.paths, row)
         tail = self.disk.piece(path, max(0, view.log_bytes - _TAIL_BYTES), _TAIL_BYTES).content
         title = view.name or wording.source(view)
-        return self._page("job.html", title, "jobs", job=view, tail=wording.plain_output(tail), data={"job": view})
+        again = urlencode({"git_url": view.source, "ref": view.ref, "name": view.name})
+        return self._page(
+            "job.html", title, "jobs", job=view, tail=wording.plain_output(tail), again=again, data={"job": view}
+        )
 
     def cancel(self, request: Request) -> Response:
         """The cancel button of a browser without scripts."""

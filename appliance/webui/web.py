@@ -120,9 +120,11 @@ class Site:
         self._bottle = bottle.Bottle()
         self._bottle.default_error_handler = self._not_routed
         self._on_error = on_error
+        self.routes: set[tuple[str, str]] = set()
 
     def route(self, method: str, rule: str, handler: Handler) -> None:
         """Serve `rule` (Bottle's syntax; its parts arrive as `arguments`) with `handler`."""
+        self.routes.add((method, rule))
         self._bottle.route(rule, method=method, callback=lambda **arguments: self._serve(handler, arguments))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -185,3 +185,29 @@ def test_without_scripts_a_job_can_still_be_read(stage: Stage, page: Page) -> No
     expect(reader.get_by_role("log")).to_contain_text("<b>red</b>")
     expect(reader.get_by_text("run.py is driving the robot.")).to_be_visible()
     plain.close()
+
+
+def test_a_text_is_found_in_the_output_and_enter_goes_to_the_next(stage: Stage, page: Page) -> None:
+    job = stage.running("talks")
+    stage.print(job, "".join(f"step {k} \x1b[31m{'needle' if k % 100 == 7 else 'hay'}\x1b[0m\n" for k in range(400)))
+    page.goto(f"/jobs/{job.id}")
+    expect(page.get_by_role("log")).to_contain_text("step 399")
+    field = page.get_by_role("searchbox", name="Search in the output")
+    field.fill("NEEDLE")
+    expect(page.get_by_text("1 of 4")).to_be_visible()
+    place = page.get_by_role("log").evaluate("(log) => log.scrollTop")
+    field.press("Enter")
+    expect(page.get_by_text("2 of 4")).to_be_visible()
+    assert page.get_by_role("log").evaluate("(log) => log.scrollTop") > place
+    stage.print(job, "one more needle\n")
+    expect(page.get_by_text("2 of 5")).to_be_visible()
+
+
+def test_an_ended_job_shows_its_timing_and_can_be_run_again(stage: Stage, page: Page) -> None:
+    job = stage.finish(stage.running("Swing-up"))
+    page.goto(f"/jobs/{job.id}")
+    expect(page.get_by_text("How late 60,000 ticks began; 0 missed")).to_be_visible()
+    expect(page.get_by_role("meter")).to_have_count(7)
+    page.get_by_role("link", name="Run again").click()
+    expect(page.locator("#git_url")).to_have_value(job.source)
+    expect(page.locator("#git_name")).to_have_value("Swing-up")

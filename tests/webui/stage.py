@@ -27,7 +27,7 @@ from appliance.jobs import Reason, State
 from appliance.paths import Paths
 from appliance.realtime.control import Reply, Request, Resume, Stop
 from appliance.realtime.telemetry import LiveRecord, LiveRing, RobotState
-from appliance.shapes import Report, Result
+from appliance.shapes import Report, Result, Timing
 from appliance.store import Job, NewJob, Store
 from gym_raas import task
 from tests.control_sockets import ControlSockets
@@ -267,6 +267,12 @@ def played(steps: int, output: str, *, failed: bool) -> Result:
     return Result(times=times, obs=obs, actions=actions, costs=costs, stdout=output, failed=failed)
 
 
+TIMING = Timing(
+    ticks=60_000, late_us={"p50": 8.0, "p99": 41.0, "max": 212.0}, work_us={"p50": 61.0, "max": 180.0}, step_error_us={},
+    late_histogram=[(5, 812), (10, 41_310), (20, 15_020), (50, 2_790), (100, 61), (200, 6), (500, 1)],
+)  # fmt: skip
+
+
 def _report(job: Job, state: State, result: Result) -> Report:
     now_s = time.time()
     return Report(
@@ -275,7 +281,7 @@ def _report(job: Job, state: State, result: Result) -> Report:
         image=job.image, robot="pendulum", robot_kind="pendulum", link="twin", parameter_hash="0" * 16, software="0",
         submitted_at=job.submitted_at, started_at=job.started_at, ended_at=now_s, duration_s=len(result.times) * 0.05,
         limit_s=LIMIT_S, exit_code=0, out_of_memory=False, settle_s=1.5, steps=len(result.times), missed_steps=2,
-        return_sum=-sum(result.costs), output_bytes=len(result.stdout), output_dropped_bytes=0, timing=None,
+        return_sum=-sum(result.costs), output_bytes=len(result.stdout), output_dropped_bytes=0, timing=TIMING,
         residual=None, files={},
     )  # fmt: skip
 

@@ -2,17 +2,20 @@
 
 import { FINAL, duration, localTime, stateName } from "./format.js";
 import { Live } from "./live.js";
+import { searchable } from "./log_search.js";
 import { LogView } from "./log_view.js";
 import { Player } from "./player.js";
 import { say, send } from "./shell.js";
 import { on } from "./stream.js";
+import { showTiming } from "./timing.js";
 import { showTwin } from "./twin_chart.js";
 
 const find = (name) => document.querySelector(`[data-${name}]`);
 let { job } = JSON.parse(find("page-facts").dataset.pageFacts);
 const log = new LogView(find("log"), find("follow"), job.id);
+searchable(find("log"), find("log-tools"), find("follow"));
 const progress = find("progress"), bar = progress.querySelector("progress");
-let live = null, player = null, twinShown = false, far = 0;
+let live = null, player = null, reported = false, far = 0;
 
 function show(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -31,6 +34,7 @@ function draw() {
   show(find("job-state"), stateName(job.state));
   show(find("sentence"), job.sentence);
   find("cancel").hidden = over;
+  if (find("again")) find("again").hidden = !over;
   find("next").hidden = job.state !== "queued" || job.position === 1;
   notes();
   progress.hidden = job.state !== "running" && job.state !== "collecting";
@@ -40,12 +44,18 @@ function draw() {
   if (here) goLive();
   else if (job.state === "running") goFar();
   if (job.has_bundle) player ??= new Player(find("result"), job);
-  if (job.has_bundle && !twinShown) {
-    twinShown = true;
-    showTwin(find("twin"), job);
-  }
+  if (job.has_bundle && !reported) report();
   facts();
   log.placeholder(over ? "Nothing was printed." : "Nothing printed yet.");
+}
+
+async function report() {
+  reported = true;
+  const answer = await fetch(`/api/jobs/${job.id}/report.json`).catch(() => null);
+  if (!answer?.ok) return;
+  const found = await answer.json();
+  showTiming(find("timing"), found);
+  showTwin(find("twin"), job, found);
 }
 
 function notes() {

@@ -39,11 +39,11 @@ function sentence({ rmse_rad, parted_s, window_rmse_rad }) {
 }
 
 /** Show the card of a finished job, if there is something to compare. */
-export async function showTwin(card, job) {
-  const [report, lines] = await Promise.all(["report.json", "twin.csv"].map((name) => fetch(`/api/jobs/${job.id}/${name}`))).catch(() => []);
-  if (!report?.ok || !lines?.ok) return;
-  const { residual } = await report.json(), data = rows(await lines.text());
-  if (!residual || !data.length) return;
+export async function showTwin(card, job, { residual }) {
+  if (!residual) return;
+  const answer = await fetch(`/api/jobs/${job.id}/twin.csv`).catch(() => null);
+  const data = answer?.ok ? rows(await answer.text()) : [];
+  if (!data.length) return;
   card.hidden = false;
   card.querySelector("[data-twin-says]").textContent = sentence(residual);
   draw(card.querySelector("[data-twin-figure]"), data, residual.parted_s);

@@ -1,0 +1,32 @@
+"""What Prometheus is told."""
+
+from __future__ import annotations
+
+import re
+
+from tests.patience import eventually
+from tests.webui.http_calls import call
+from tests.webui.stage import Stage, WebProcess
+
+SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="[a-z_]+"\})? -?[0-9.e+-]+')
+
+
+def test_loop_queue_and_disk_are_told_in_prometheus_format(stage: Stage, web: WebProcess) -> None:
+    stage.queued("waits")
+    answer = call(web.port, "GET", "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = answer.body.decode().splitlines()
+    assert all(line.startswith("# ") or SAMPLE.fullmatch(line) for line in lines)
+    for line in (
+        'raas_jobs{state="queued"} 1.0',
+        "raas_loop_rate_hertz 1000.0",
+        "raas_loop_worst_tick_seconds 0.000212",
+    ):
+        assert line in lines
+    assert any(line.startswith("raas_disk_free_bytes ") for line in lines)
+
+
+def test_a_dead_loop_is_told_as_one(stage: Stage, web: WebProcess) -> None:
+    stage.robot.close()
+    call(web.port, "GET", "/api/robot")
+    eventually(lambda: 'raas_robot_state{state="offline"} 1.0' in call(web.port, "GET", "/metrics").body.decode())
