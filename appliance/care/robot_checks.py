@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Iterator
 from typing import Final
 
-from appliance.care.finding import Finding, failed, ok, unknown, warning
 from appliance.calibration import residual
+from appliance.care.finding import Finding, failed, ok, unknown, warning
 from appliance.care.snapshot import Database, Robot, Settings
 
 AREA: Final = "robot"

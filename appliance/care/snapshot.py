@@ -124,9 +124,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Database:
-    """The SQLite file. schema: its number, -1 where there is no file yet. residuals: the twin's error (rad) in the newest
-    jobs, newest first.
-    """
+    """The SQLite file. schema: -1 where there is no file yet. residuals: the twin's error (rad), newest job first."""
 
     path: str
     schema: int = -1
