@@ -45,7 +45,11 @@ _NOISE: Final = re.compile(r"^(Looking in|WARNING: (There was an error checking|
 
 @dataclass(frozen=True)
 class Site:
-    """Where and with what layers are built. uid: a user that owns nothing. runtime: a short folder for the socket."""
+    """Where and with what layers are built. runtime: a short folder for the socket.
+
+    uid: of the container's user. Root takes one that owns nothing; who isn't root can only take his own, as he must be
+    able to remove what pip has made.
+    """
 
     host: str
     tag: str
@@ -68,7 +72,9 @@ def build(
     (work / "order").mkdir(parents=True)
     (work / "order" / "requirements.txt").write_text(requirements)
     (work / "layer").mkdir()
-    os.chown(work / "layer", site.uid, site.uid)
+    for path, mode in ((work / "order", 0o755), (work / "order" / "requirements.txt", 0o644), (work / "layer", 0o700)):
+        path.chmod(mode)  # whatever our umask is
+    index_door.give(work / "layer", site.uid)
     try:
         with index_door.opened(door_folder, site.uid, upstream, site.max_mb << 20) as door:
             Container(image, work, door_folder, site).run(door, cancelled)

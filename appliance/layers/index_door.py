@@ -123,15 +123,22 @@ class _Handler(BaseHTTPRequestHandler):
         return "build"
 
 
+def give(path: Path, uid: int) -> None:
+    """Make `path` the property of `uid`, where it isn't ours already."""
+    if uid != os.geteuid():
+        os.chown(path, uid, uid)
+
+
 @contextlib.contextmanager
 def opened(folder: Path, uid: int, upstream: Upstream, max_bytes: int) -> Iterator[IndexDoor]:
     """The door, its socket in `folder`, for the user `uid` only; closed at the end."""
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
     path = folder / SOCKET
     path.unlink(missing_ok=True)
     with IndexDoor(path, upstream, max_bytes) as door:
         path.chmod(0o600)
-        os.chown(path, uid, uid)
+        give(path, uid)
         thread = threading.Thread(target=door.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         thread.start()
         try:

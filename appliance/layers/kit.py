@@ -149,11 +149,17 @@ class Kit:
         return self._cache.make(key, lambda folder: build.build(wanted, image.tag, folder, site, upstream, cancelled))
 
     def _site(self, settings: DependenciesSection) -> Site:
-        setting = self._setting
+        setting, mine = self._setting, os.geteuid()
         return Site(
-            setting.host, setting.paths.tag, setting.paths.runtime, setting.config.fetch.uid, setting.cores,
-            settings.max_mb, settings.memory_mb, settings.timeout_s,
-        )  # fmt: skip
+            host=setting.host,
+            tag=setting.paths.tag,
+            runtime=setting.paths.runtime,
+            uid=mine or setting.config.fetch.uid,
+            cores=setting.cores,
+            max_mb=settings.max_mb,
+            memory_mb=settings.memory_mb,
+            timeout_s=settings.timeout_s,
+        )
 
     def _in_use(self, store: Store) -> set[str]:
         return {key for job in (*store.queue(), *store.active()) if (key := self._mark(job.id))}

@@ -36,7 +36,7 @@ print('done')
 #: What is killed, by what its command line has in it, and how often.
 VICTIMS = {"runner": "appliance.runner", "webui": "appliance.webui", "guard": "realtime.guard", "dockerd": "dockerd"}
 WEIGHTS = (4, 2, 3, 2)
-LONGEST_PAUSE_S = 2.5
+LONGEST_PAUSE_S = 6.0
 WAITING_JOBS = 2
 _AGAIN_S = 60.0
 

@@ -121,7 +121,7 @@ def test_the_page_may_stop_and_resume_but_not_arm_and_the_runner_may_arm(machine
 
 
 def test_the_page_can_touch_neither_results_nor_the_stop(machine: Machine) -> None:
-    for path in ("jobs/x", "estop/latched", "x", "images/x"):
+    for path in ("jobs/x", "estop/latched", "x", "images/x", "layers/x"):
         assert "denied" in machine.run("touch", f"/var/lib/raas/{path}", user="raas-webui", check=False)
     assert "denied" in machine.run("ls", "/dev/shm/raas-b89c1af5", user="raas-webui", check=False)
     for path in ("db/raas.db", "inbox"):
