@@ -111,6 +111,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     gateway_alive: bool = True
 
 
+#: What decode_request() raises on bytes that are no request; a text that isn't UTF-8 has an error of its own.
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 decode_request: Final = msgspec.json.Decoder(Request).decode
 _encode: Final = msgspec.json.Encoder().encode
 _decode_reply: Final = msgspec.json.Decoder(Reply).decode

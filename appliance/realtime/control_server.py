@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from appliance.realtime.control import MAX_LINE_BYTES, RIGHTS, Reply, Request, decode_request
+from appliance.realtime.control import MAX_LINE_BYTES, RIGHTS, UNREADABLE, Reply, Request, decode_request
 
 MAX_CONNECTIONS: Final = 32
 _BACKLOG: Final = 16
@@ -73,7 +73,7 @@ class ControlServer:
     async def _answer_line(self, connection: _Connection, line: bytes) -> None:
         try:
             request = decode_request(line)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             connection.reply(_encode(self._refusal(f"Not a request: {error}. One JSON object a line is expected.")))
             return
         if type(request) not in RIGHTS[connection.right]:

@@ -44,7 +44,7 @@ class Latch(Generic[Content]):
             return msgspec.json.decode(self._path.read_bytes(), type=type(self._unreadable))
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             return msgspec.structs.replace(self._unreadable, why=f"{self._unreadable.why} ({error})")
 
     def set(self, content: Content) -> None:

@@ -54,6 +54,8 @@ class Closed(msgspec.Struct, frozen=True, tag="closed"):
 Order = Open | Over | Close
 Answer = Ready | Opened | Closed
 
+#: What decoding raises on bytes that are neither; a text that isn't UTF-8 has an error of its own.
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
 encode: Final = msgspec.json.Encoder().encode
 decode_order: Final = msgspec.json.Decoder(Order).decode
 decode_answer: Final = msgspec.json.Decoder(Answer).decode

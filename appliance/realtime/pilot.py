@@ -28,6 +28,8 @@ from gym_raas import task, wire
 from gym_raas.parameters import Robot
 
 _MOST_NOTICES: Final = 64
+#: No session and no settling is meant to last longer; infinity and NaN are no times.
+_LONGEST_S: Final = 86_400.0
 _REFUSED: Final = {
     RobotState.STOPPED: (wire.Refusal.STOPPED, "Emergency stop: the motor stays off until a person resumes it."),
     RobotState.FAULT: (wire.Refusal.FAULT, "The robot has a fault and the motor is off. Its page says which."),
@@ -180,7 +182,7 @@ class Pilot:
         self._done(command)
 
     def _settle(self, command: Command, seen: Seen) -> None:
-        if self.state is not RobotState.DISARMED:
+        if self.state is not RobotState.DISARMED or not 0.0 < command.value <= _LONGEST_S:
             self._refuse(command.number, messages.Refusal.WRONG_STATE)
             return
         self._settle_number = command.number
@@ -195,7 +197,7 @@ class Pilot:
         )
 
     def _arm(self, command: Command, seen: Seen) -> None:
-        if self.state is not RobotState.DISARMED or not command.value > 0.0:
+        if self.state is not RobotState.DISARMED or not 0.0 < command.value <= _LONGEST_S:
             self._refuse(command.number, messages.Refusal.WRONG_STATE, command.session)
             return
         try:

@@ -29,7 +29,9 @@ def test_a_cleared_stop_is_gone_and_clearing_twice_is_no_error(path: Path) -> No
     assert stop_latch(path).read() is None
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 64, b"{}", b'{"who":"x","why":"y","at":"z"}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 64, b"{}", b'{"who":"x","why":"y","at":"z"}', b"\xff\xfe", b'{"who":"\xff"}']
+)
 def test_a_file_that_makes_no_sense_is_a_stop(path: Path, content: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
