@@ -9,6 +9,7 @@ import pytest
 
 from appliance import facts
 from appliance.jobs import State
+from appliance.running import retention
 from appliance.shapes import JobView, Problem, QueueView
 from tests.webui.http_calls import call, post_form, post_json
 from tests.webui.stage import Stage, WebProcess
@@ -102,3 +103,17 @@ def test_notes_are_shown_as_text(shared: Shared) -> None:
     assert "<li>LFS files are not fetched.</li>" in page
     assert "&lt;b&gt;odd" in page
     assert stage.store.get(job.id).state is State.QUEUED
+
+
+def test_of_a_cleared_job_the_report_stays_and_the_rest_is_said_to_be_gone(shared: Shared) -> None:
+    stage, web = shared
+    job = stage.running("old", 3.0)
+    stage.finish(job, steps=60)
+    assert stage.store.clear(job.id, time.time())
+    retention.discard(stage.store.get(job.id), stage.paths)
+    view = msgspec.json.decode(call(web.port, "GET", f"/api/jobs/{job.id}").body, type=JobView)
+    assert (view.state, view.has_bundle, view.steps) == ("succeeded", False, 60)
+    assert "were cleared on" in view.notes[-1]
+    gone = call(web.port, "GET", f"/api/jobs/{job.id}/bundle.zip")
+    assert (gone.status, b"make room" in gone.body) == (410, True)
+    assert call(web.port, "GET", f"/api/jobs/{job.id}/report.json").status == 200
