@@ -36,7 +36,7 @@ print('done')
 #: What is killed, by what its command line has in it, and how often.
 VICTIMS = {"runner": "appliance.runner", "webui": "appliance.webui", "guard": "realtime.guard", "dockerd": "dockerd"}
 WEIGHTS = (4, 2, 3, 2)
-LONGEST_PAUSE_S = 6.0
+LONGEST_PAUSE_S = 5.0
 WAITING_JOBS = 2
 _AGAIN_S = 60.0
 
@@ -56,6 +56,7 @@ class Storm:
         """Kill so often, at random moments, with jobs always waiting."""
         for _ in range(kills):
             self.feed()
+            eventually(self.is_busy, _AGAIN_S, "a job is being worked on", pause_s=0.05, then=self.trace)
             time.sleep(self.random.uniform(0.0, LONGEST_PAUSE_S))  # the moment is what is random here
             (name,) = self.random.choices(list(VICTIMS), WEIGHTS)
             self.kill(name)
@@ -63,11 +64,16 @@ class Storm:
     def feed(self) -> None:
         """See to it that there is work. A web server that is away refuses nobody: it is tried again."""
         self.soothe()
-        while len(self.store.queue()) < WAITING_JOBS:
+        while len(self.store.queue()) < WAITING_JOBS - len(self.store.active()):
             with contextlib.suppress(Unreachable, Refused):
                 self.accepted.append(self.appliance.submit({"run.py": PROGRAM}).id)
                 continue
             time.sleep(0.1)
+
+    def is_busy(self) -> bool:
+        """Whether a job is on its way; a kill at rest would prove little."""
+        self.soothe()
+        return bool(self.store.active())
 
     def kill(self, name: str) -> None:
         """SIGKILL to one process, wherever it is; one that is being started again is waited for."""
