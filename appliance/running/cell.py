@@ -75,6 +75,7 @@ class Spec:
     session: Path
     labels: dict[str, str]
     limits: Limits
+    imports_ahead: bool = True
 
 
 @dataclass(frozen=True)
@@ -196,5 +197,5 @@ def environment(spec: Spec) -> dict[str, str]:
     """
     common = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp"}  # noqa: S108
     if spec.fitting.layer is None:
-        return {**common, WAIT_VARIABLE: WARM}
+        return {**common, WAIT_VARIABLE: WARM if spec.imports_ahead else COLD}
     return {**common, WAIT_VARIABLE: COLD, "PYTHONPATH": LAYER_DIR}

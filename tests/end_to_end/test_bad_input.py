@@ -124,17 +124,26 @@ def everything_is_gone(appliance: Appliance, job: JobView, gone: frozenset[Gone]
 
 
 def processes_of_jobs() -> list[str]:
-    """Processes of the users that jobs, git and unpackers run as."""
+    """Processes of the users that jobs, git and unpackers run as, but for cells that wait for their job."""
     users = {Config().sandbox.uid, Config().fetch.uid}
-    return [process.command for process in processes() if process.uid in users]
+    return [process.command for process in processes() if process.uid in users and not waits(process.pid)]
+
+
+def waits(pid: int) -> bool:
+    """Whether a process is in a cell whose job hasn't come yet, or has gone meanwhile."""
+    try:
+        return "/jobs/.cells/" in Path(f"/proc/{pid}/mountinfo").read_text()
+    except OSError:
+        return True
 
 
 def containers(appliance: Appliance) -> list[str]:
+    """All but the one that waits for the next job."""
+    waiting = {f"raas-{appliance.paths.tag}-{folder.name}" for folder in appliance.paths.job(".cells").glob("*")}
     client = docker.DockerClient(docker_host(os.environ))
     try:
-        return [
-            found.name for found in client.containers.list(all=True, filters={"label": f"raas={appliance.paths.tag}"})
-        ]
+        label = {"label": f"raas={appliance.paths.tag}"}
+        return [found.name for found in client.containers.list(all=True, filters=label) if found.name not in waiting]
     finally:
         client.close()
 
