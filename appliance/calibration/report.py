@@ -31,30 +31,34 @@ svg text { fill: currentColor; font-size: 11px } .measured { fill: #e07b39 } .fi
 
 def html(robot: Robot, found: Calibration) -> str:
     """The whole page."""
-    fit = found.fit
     unseen = found.held_out_rmse_rad
-    parts = [
-        f"<h1>Calibration of {escape(robot.name)}</h1>",
-        _verdict(found),
-        f"<p>Open-loop error <b>{fit.rmse_rad * 1e3:.1f} mrad</b>; the present parameters: "
+    head = (
+        f"<h1>Calibration of {escape(robot.name)}</h1>{_verdict(found)}"
+        f"<p>Open-loop error <b>{found.fit.rmse_rad * 1e3:.1f} mrad</b>; the present parameters: "
         f"{found.present_rmse_rad * 1e3:.1f} mrad."
         + (f" On parts that a fit hasn't seen: <b>{unseen * 1e3:.1f} mrad</b>." if unseen is not None else "")
-        + "</p>",
+        + "</p>"
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>Calibration of {escape(robot.name)}</title><style>{_STYLE}</style></head><body>"
+        f"{head}{body(robot, found)}</body></html>\n"
+    )
+
+
+def body(robot: Robot, found: Calibration) -> str:
+    """Constants, curves and left-out parts, as HTML without head and style."""
+    parts = [
         "<h2>Constants</h2>",
         _constants(robot, found),
         *(f"<p>{escape(line)}</p>" for line in not_told(found)),
         "<h2>Measured and fitted</h2>",
         '<p class="dim">Dots: measured. Line: the fitted twin, open loop. Grey below: their difference, magnified.</p>',
-        *(figure(each) for each in fit.runs),
+        *(figure(each) for each in found.fit.runs),
         *_held_out(found),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Calibration of {escape(robot.name)}</title><style>{_STYLE}</style></head><body>"
-        + "\n".join(parts)
-        + "</body></html>\n"
-    )
+    return "\n".join(parts)
 
 
 def not_told(found: Calibration) -> list[str]:

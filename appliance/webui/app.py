@@ -32,6 +32,7 @@ from appliance.webui.job_images import JobImages
 from appliance.webui.job_routes import JobRoutes
 from appliance.webui.job_views import Lens
 from appliance.webui.metrics import Metrics
+from appliance.webui.owner_calibration import OwnerCalibration
 from appliance.webui.owner_looks import Looks
 from appliance.webui.owner_pages import OwnerFrame, OwnerPages
 from appliance.webui.owner_settings import OwnerSettings
@@ -92,6 +93,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     frame = OwnerFrame(templates, board, time.time)
     OwnerPages(paths, frame, Looks(paths, config_file), lambda: store.read(_has_running)).install(site)
     OwnerSettings(paths, config_file, frame, Threads(1)).install(site)
+    OwnerCalibration(paths, frame, store, Threads(1)).install(site)
     ownership = Ownership(paths.identity)
     IdentityRoutes(ownership, templates, board, time.time).install(site)
     PeopleRoutes(ownership, frame, config.web.submit, time.time).install(site)

@@ -34,6 +34,7 @@ ROOMS: Final = {
     "people": ("People", "Tokens for who may submit or help to look after it; your password."),
     "services": ("Services", "How they are; start, stop, restart."),
     "check": ("Hardware check", "What works on this machine, and what to do about the rest."),
+    "calibration": ("Calibration", "Let the robot move, fit its model, compare measured and fitted."),
     "disk": ("Disk", "What takes how much."),
     "logs": ("Logs", "What the services have said lately."),
     "support": ("Support bundle", "Diagnosis, versions, settings and logs in one file, without secrets."),
