@@ -16,8 +16,8 @@ from appliance.federation.s3_store import Bucket, S3Store
 from tests.federation.servers import BUCKET, REPOSITORY
 
 FLEET = "lab"
-#: Half of it covers a job of theirs, and everything else goes ten times faster than in a real fleet.
-LEASE_S = 90.0
+#: Half of it covers a job of theirs, and everything else goes nine times faster than in a real fleet.
+LEASE_S = 105.0
 
 
 def identities(*members: str, compactor: str = "") -> list[dict[str, Any]]:
@@ -45,7 +45,7 @@ class Fleet:
     def join(self, folder: Path, name: str) -> dict[str, Any]:
         """A new appliance's folder, joined and admitted."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "raas.yaml").write_text(f"name: {name}\njob: {{limit_s: 20, grace_s: 1}}\n")
+        (folder / "raas.yaml").write_text(f"name: {name}\njob: {{limit_s: 30, grace_s: 1}}\n")
         told = self.raas(
             ["join", "--member", name, "--key", str(self.key)], folder, f"key-{name}", f"secret-{name}", code=None
         )
