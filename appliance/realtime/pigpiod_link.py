@@ -291,7 +291,8 @@ class _Attempt:
         return [request(Cmd.PROCS, self._script), request(Cmd.PROCP, self._script)]
 
     def close(self) -> None:
-        """Close both connections."""
+        """Close both connections, and let go of set-up, which refers to us: nobody collects circles in the loop."""
+        self._set_up.close()
         self._commands.close()
         self._notifications.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import os
 import signal
 import socket
@@ -222,3 +223,18 @@ def test_a_peer_that_talks_nonsense_is_a_lost_link_and_nothing_worse(answer: byt
         driven.run_for(0.7)
         assert driven.faults == {Fault.LINK_LOST}
         server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_robot_that_is_away_costs_no_memory_though_nobody_collects_garbage() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        link = PigpiodLink(targets("127.0.0.1", nobody.getsockname()[1]), load_robot(), 0.1)
+        gc.collect()
+        gc.disable()
+        try:
+            for now_us in range(0, 20_000_000, 250_000):
+                assert not link.receive(now_us).up
+            attempts = [found for found in gc.get_objects() if type(found).__name__ == "_Attempt"]
+        finally:
+            gc.enable()
+        assert len(attempts) <= 1
