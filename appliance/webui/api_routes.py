@@ -34,12 +34,12 @@ class ApiRoutes:
         operations = [(each, document["paths"][each.path][each.method.lower()]) for each in openapi.CONTRACT]
         text = self.templates.render(
             "api.html", title="HTTP API", page="api", operations=operations, document=document, robot=self.board.robot(),
-            role=_role, kind=kind,
+            who=_who, kind=kind,
         )  # fmt: skip
         return Response(text.encode(), content_type=HTML, headers={"Cache-Control": "no-store"})
 
 
-def _role(operation: Operation) -> str:
+def _who(operation: Operation) -> str:
     return {"visitor": "anyone", "submitter": "who may submit", "owner": "owner"}[operation.role.name.lower()]
 
 

@@ -85,7 +85,6 @@ class Operation:
 _JOB: Final = "/api/jobs/<job_id>"
 CONTRACT: Final = (
     Operation("GET", "/api/robot", "What the robot is doing, and why", RobotView),
-    Operation("GET", "/api/robot.yaml", "What this robot measures: its robot.yaml", "application/yaml"),
     Operation("GET", "/api/robot/motion", "The last seconds of its movement", Motion),
     Operation("GET", "/api/robot.yaml", "Its parameters, limits and their provenance", "application/yaml"),
     Operation(
@@ -178,7 +177,7 @@ def document(version: str) -> dict[str, Any]:
 
 
 _ABOUT: Final = (
-    "Times are seconds since the epoch (UTC), durations seconds, angles radians. Every refusal is a `Problem`:"
+    "Times are seconds since the epoch (UTC), durations seconds, angles radians. Every refusal is a Problem:"
     " a short code, and a sentence that says what to do."
 )
 

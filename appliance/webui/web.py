@@ -107,10 +107,11 @@ class Templates:
         self._compiled: dict[str, Any] = {}
 
     def render(self, template: str, /, **values: object) -> str:
-        """The text of `template` with these values and those that all pages share."""
+        """The text of `template` with these values, those that all pages share, and the `role` of whoever asks."""
         if template not in self._compiled:
             self._compiled[template] = bottle.SimpleTemplate(name=template, lookup=[str(self._folder)])
-        return str(self._compiled[template].render(**(self._always | values)))
+        role = bottle.request.environ.get(ROLE, "")
+        return str(self._compiled[template].render(**({"role": role} | self._always | values)))
 
 
 class Site:
