@@ -25,7 +25,11 @@ DATAGRAMS = {
     ),
     "reply": (messages.pack_reply, messages.unpack_reply, st.builds(DriverReply, u64, u32, st.binary(max_size=256))),
     "command": (messages.pack_command, messages.unpack_command, st.builds(Command, u32, u8, u64, numbers)),
-    "notice": (messages.pack_notice, messages.unpack_notice, st.builds(Notice, u32, u8, u64, u32, i64, numbers, numbers, numbers)),
+    "notice": (
+        messages.pack_notice,
+        messages.unpack_notice,
+        st.builds(Notice, u32, u8, u64, u32, i64, numbers, numbers, numbers),
+    ),
 }
 Pack, Unpack = Callable[[object], bytes], Callable[[bytes], object]
 
