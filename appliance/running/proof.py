@@ -64,7 +64,9 @@ def small(spec: Spec) -> Spec:
     """The same cell with limits that can be exceeded without harm where they don't hold."""
     memory_mb = min(spec.limits.memory_mb, _SMALL_MEMORY_MB)
     tmp_mb, pids = min(spec.limits.tmp_mb, _SMALL_TMP_MB), min(spec.limits.pids, _SMALL_PIDS)
-    return replace(spec, imports_ahead=False, limits=replace(spec.limits, memory_mb=memory_mb, tmp_mb=tmp_mb, pids=pids))
+    return replace(
+        spec, imports_ahead=False, limits=replace(spec.limits, memory_mb=memory_mb, tmp_mb=tmp_mb, pids=pids)
+    )
 
 
 def key(engine_version: str, spec: Spec) -> str:
