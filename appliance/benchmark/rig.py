@@ -48,6 +48,7 @@ class Rig:
 
     paths: Paths
     pin_log: Path
+    port: int
     guard_log: Path
     guard_pid: int
 
@@ -103,12 +104,13 @@ def running_rig() -> Iterator[Rig]:
         twin = ["appliance.realtime.twin", "--port", "0", "--port-file", str(port_file)]
         stack.enter_context(_process([*twin, "--pin-log", str(pin_log), "--fifo-priority", "50"], folder))
         _wait(port_file.exists, "The twin")
-        link = f"127.0.0.1:{port_file.read_text().strip()}"
+        port = int(port_file.read_text())
+        link = f"127.0.0.1:{port}"
         guard = ["appliance.realtime.guard", "--data", str(paths.data), "--config", str(paths.config)]
         guard += ["--runtime-root", str(paths.runtime.parent), "--link", link]
         guard_pid = stack.enter_context(_process(guard, folder))
         _wait(lambda: _is_ready(paths), "The motor loop")
-        yield Rig(paths, pin_log, folder / f"{guard[0]}.log", guard_pid)
+        yield Rig(paths, pin_log, port, folder / f"{guard[0]}.log", guard_pid)
 
 
 @contextlib.contextmanager

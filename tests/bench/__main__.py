@@ -14,7 +14,7 @@ from rich.table import Table
 from appliance.benchmark import realtime
 from appliance.config import Config
 from gym_raas.physics import SUBSTEP_S
-from tests.bench import simulation, start, steps, substeps
+from tests.bench import loop, simulation, start, steps, substeps
 
 Row = tuple[str, str, str]
 
@@ -76,11 +76,25 @@ def start_rows() -> Iterator[Row]:
     )
 
 
+def tick_rows() -> Iterator[Row]:
+    """A tick beside an exchange with pigpiod, the loop's memory, and a flood of its job's."""
+    found = loop.measure()
+    (first, second), flooded = found.quiet, found.flooded
+    yield "work in a tick p50 / p99", _pair_us(second.work_us), ""
+    yield "one exchange with the twin p50 / p99", _pair_us(found.exchange_us), "same run, same core"
+    yield "tick's p99 / exchange's p99", f"{second.work_us[1] / found.exchange_us[1]:.2f}", ""
+    faults, grown_kb = first.faults + second.faults, first.grown_kb + second.grown_kb
+    yield "page faults, growth of memory while driven", f"{faults}, {grown_kb} kB", f"2 x {loop.SECONDS:.0f} s"
+    yield "late p50 / p99, quiet", f"{_pair_us(first.late_us)} and {_pair_us(second.late_us)}", "before and after"
+    yield "late p50 / p99, flooded", _pair_us(flooded.late_us), "64 MiB frames and 100,000 small ones in turn"
+
+
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "simulation": simulation_rows,
     "steps": step_rows,
     "start": start_rows,
     "loop": loop_rows,
+    "tick": tick_rows,
 }
 
 
@@ -98,6 +112,10 @@ def main() -> None:
 
 def _us(late: realtime.Lateness) -> str:
     return f"{late.p50_us:.0f} / {late.p99_us:.0f} / {late.p999_us:.0f} / {late.max_us:.0f} µs"
+
+
+def _pair_us(parts: tuple[float, float]) -> str:
+    return f"{parts[0]:.0f} / {parts[1]:.0f} µs"
 
 
 def _ms(parts: tuple[float, float, float]) -> str:
