@@ -53,6 +53,6 @@ def named_robot(robot: Choice) -> Robot:
 def robot_address(environment: Mapping[str, str], job_folder: Path = Path(wire.JOB_SOCKET_DIR)) -> str | None:
     """Where the robot's gateway listens; None means that this program doesn't run in an appliance's cell."""
     given = environment.get(wire.ENVIRONMENT_VARIABLE)
-    if given:
-        return given
+    if given is not None:
+        return given or None  # set to nothing: a trial in an appliance's cell, without the robot
     return f"ipc://{job_folder / wire.SOCKET_NAME}" if job_folder.is_dir() else None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from appliance.running.output import Capture
-from gym_raas.wire import JOB_SOCKET_DIR
+from gym_raas.wire import ENVIRONMENT_VARIABLE, JOB_SOCKET_DIR
 
 WORK_DIR: Final = "/job"
 #: stderr goes into stdout's pipe: two pipes would lose the order between them.
@@ -67,6 +67,7 @@ class Spec:
     """One job's cell: its name, what is mounted into it, and its limits.
 
     source: the folder that gets the repository, `run.py` at its root. session: the one in which the job's socket appears.
+    simulated: without the folder of the job's socket, and told so, so that gym_raas simulates the robot.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Spec:
     labels: dict[str, str]
     limits: Limits
     imports_ahead: bool = True
+    simulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,9 @@ def ulimits(spec: Spec) -> dict[str, int]:
 
 def mounts(spec: Spec) -> dict[str, Path]:
     """What of the host is seen inside, read-only: path inside -> path outside."""
-    found = {WORK_DIR: spec.source, JOB_SOCKET_DIR: spec.session}
+    found = {WORK_DIR: spec.source}
+    if not spec.simulated:
+        found[JOB_SOCKET_DIR] = spec.session
     return found if spec.fitting.layer is None else {**found, LAYER_DIR: spec.fitting.layer}
 
 
@@ -196,6 +200,8 @@ def environment(spec: Spec) -> dict[str, str]:
     Packages of the job's own may be other versions of those that are imported ahead, so nothing is then.
     """
     common = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp"}  # noqa: S108
+    if spec.simulated:
+        common[ENVIRONMENT_VARIABLE] = ""
     if spec.fitting.layer is None:
         return {**common, WAIT_VARIABLE: WARM if spec.imports_ahead else COLD}
     return {**common, WAIT_VARIABLE: COLD, "PYTHONPATH": LAYER_DIR}

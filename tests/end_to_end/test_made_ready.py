@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from appliance.jobs import Reason, State
-from tests.appliance_process import Appliance, running_appliance
+from tests.appliance_process import REPOSITORY, Appliance, running_appliance
 from tests.layers.wheels import folder, wheel
 
 FOREVER = "import gym, gym_raas\nenv = gym.make('raaspendulum-v0')\nwhile True: env.step([1.0])\n"
@@ -58,17 +63,17 @@ def test_a_missing_module_is_answered_with_what_to_do(appliance: Appliance, modu
     assert says in job.notes[0]
 
 
-def test_a_trial_says_that_an_endless_program_will_run(appliance: Appliance) -> None:
-    queued = submit_with_trial(appliance, FOREVER)
-    job = appliance.reaches(queued, State.RUNNING)
-    assert job.notes == ["Pre-flight: will run. It ran 5 s on the simulation without an error."]
-    appliance.client.cancel(queued)
-    assert appliance.finished(queued).state == State.CANCELLED
+def test_a_trial_steps_through_the_simulation_and_then_the_job_drives(appliance: Appliance) -> None:
+    program = "import gym, gym_raas\nenv = gym.make('raaspendulum-v0')\nfor _ in range(20): env.step([1.0])\n"
+    job = appliance.finished(submit_with_trial(appliance, program), 120.0)
+    assert (job.state, job.steps) == (State.SUCCEEDED, 20), job.sentence
+    (note,) = job.notes
+    assert re.fullmatch(r"Pre-flight: will run\. It ended by itself after [\d.]+ s on the simulation\.", note)
 
 
 def test_a_trial_keeps_a_broken_program_off_the_robot_and_says_why(appliance: Appliance) -> None:
     queued = submit_with_trial(appliance, FOREVER.replace("[1.0]", "['fast']"))
-    job = appliance.finished(queued)
+    job = appliance.finished(queued, 120.0)
     assert (job.state, job.started_at) == (State.FAILED, None)
     assert "Pre-flight: will not run" in job.sentence
     assert "Error" in job.sentence
@@ -80,3 +85,22 @@ def submit_with_trial(appliance: Appliance, program: str) -> str:
     with zipfile.ZipFile(archive, "w") as target:
         target.writestr("run.py", program)
     return appliance.client.submit_archive(archive, preflight=True).id
+
+
+def test_the_owner_rules_the_queue_from_the_command_line(appliance: Appliance) -> None:
+    assert raas(appliance, "queue", "pause")["paused_by"] == "owner"
+    first, second = (appliance.submit({"run.py": "print(1)"}).id for _ in range(2))
+    assert raas(appliance, "move", second, "1")["position"] == 1
+    assert [job["id"] for job in raas(appliance, "queue")["waiting"]] == [second, first]
+    assert raas(appliance, "pin", second)["pinned"]
+    assert raas(appliance, "images")[0]["packages"]["gym"] == "0.26.2"
+    assert raas(appliance, "queue", "resume")["paused"] is False
+    ends = [appliance.finished(job) for job in (first, second)]
+    assert [job.state for job in ends] == [State.SUCCEEDED] * 2
+    assert (ends[1].started_at or 0.0) < (ends[0].started_at or 0.0)
+
+
+def raas(appliance: Appliance, *arguments: str) -> Any:
+    """What a command prints as JSON."""
+    command = [sys.executable, "-m", "appliance.cli", "--url", appliance.url, "--json", *arguments]
+    return json.loads(subprocess.run(command, capture_output=True, check=True, cwd=REPOSITORY, timeout=60).stdout)
