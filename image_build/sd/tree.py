@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -92,6 +93,10 @@ def install_code(root: Path) -> None:
     (environment / "bin").mkdir(exist_ok=True)
     for name in ("python", "python3"):
         (environment / "bin" / name).symlink_to(f"/usr/bin/python{version}")
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    told = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"  # importlib.metadata's
+    folder = f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    _write(root / CODE / folder / "METADATA", File(told))
     command = "#!/usr/lib/raas/bin/python\nfrom appliance.cli import main\n\nmain()\n"
     _write(environment / "bin/raas", File(command, 0o755))
     _link(root / "usr/bin/raas", "/usr/lib/raas/bin/raas")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -80,6 +81,8 @@ def test_the_trees_hold_code_units_and_files(tmp_path: Path, flavour: Flavour) -
     assert (wants / "apt-daily.timer").readlink() == Path("/dev/null")
     assert (root / tree.CODE / "appliance/config.py").is_file()
     assert not list((root / tree.CODE).rglob("__pycache__"))
+    (own,) = importlib.metadata.distributions(name="raas-appliance", path=[str(root / tree.CODE)])
+    assert own.version == importlib.metadata.version("raas-appliance"), "reports name it"
     assert (root / "usr/lib/raas/bin/raas").stat().st_mode & 0o111
     assert (root / "data").is_dir()
     assert "deb" not in (root / "etc/apt/sources.list").read_text().split()
