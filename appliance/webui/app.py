@@ -74,7 +74,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
 
     files = StaticFiles()
     templates = Templates(TEMPLATES, unenforced=lambda: _unenforced(store), static=files.prefix,
-                          name=config.name, has_login=not _is_at_home(config),
+                          appliance_name=config.name, has_login=not _is_at_home(config),
                           has_fleet=bool(config.federation.bucket))  # fmt: skip
     images = JobImages(paths, disk, config.job.image)
     counter = Counter(config, store, inbox, images, time.time)
