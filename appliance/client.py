@@ -11,13 +11,26 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 import requests
 
 from appliance.errors import RaasError
 from appliance.fleet_shapes import FleetView
-from appliance.shapes import Health, ImageView, JobPage, JobView, Problem, QueueView, RobotView, SubmitGit
+from appliance.shapes import (
+    Health,
+    ImageView,
+    JobPage,
+    JobView,
+    NewToken,
+    Problem,
+    QueueView,
+    RobotView,
+    SubmitGit,
+    TokenView,
+    TokenWish,
+)
 
 CHUNK_BYTES = 256 * 1024
 _LEFT_OUT = {".git", "__pycache__", ".venv", "venv", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
@@ -122,6 +135,19 @@ class Client:
     def images(self) -> list[ImageView]:
         """Which images a job may choose, and what is in them."""
         return msgspec.json.decode(self._ask("GET", "/api/images").content, type=list[ImageView])
+
+    def tokens(self) -> list[TokenView]:
+        """Who holds a token."""
+        return msgspec.json.decode(self._ask("GET", "/api/tokens").content, type=list[TokenView])
+
+    def new_token(self, wish: TokenWish) -> NewToken:
+        """Hand out a token; its text is told this once."""
+        return self._shape(NewToken, "POST", "/api/tokens", data=msgspec.json.encode(wish))
+
+    def remove_token(self, name: str) -> list[TokenView]:
+        """Take a token back; those that are left."""
+        answer = self._ask("DELETE", f"/api/tokens/{quote(name, safe='')}")
+        return msgspec.json.decode(answer.content, type=list[TokenView])
 
     def log(self, job_id: str, start: int = 0) -> bytes:
         """What the job has printed from byte `start` on."""

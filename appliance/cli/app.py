@@ -18,6 +18,7 @@ from appliance.cli import (
     queue_commands,
     replay_commands,
     robot_commands,
+    token_commands,
     twin_commands,
 )
 from appliance.cli.context import Context
@@ -58,6 +59,7 @@ for module in (
     job_commands,
     queue_commands,
     robot_commands,
+    token_commands,
     care_commands,
     fleet_commands,
     bench_commands,

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from appliance import terminal
-from appliance.shapes import Health, ImageView, JobView, RobotView
+from appliance.shapes import Health, ImageView, JobView, RobotView, TokenView
 
 _COLOURS = {
     "queued": "cyan",
@@ -48,6 +48,11 @@ def moment(at_s: float | None) -> str:
     if at_s is None:
         return "-"
     return dt.datetime.fromtimestamp(at_s, dt.UTC).astimezone().strftime("%d %b %H:%M:%S")
+
+
+def day(at_s: float | None) -> str:
+    """The same for what lies months away."""
+    return "-" if at_s is None else dt.datetime.fromtimestamp(at_s, dt.UTC).astimezone().strftime("%d %b %Y %H:%M")
 
 
 def job_table(jobs: list[JobView]) -> Table:
@@ -102,6 +107,20 @@ def image_list(images: list[ImageView]) -> RenderableType:
             grid.add_row(said(package), said(version, "dim"))
         blocks += [Text(image.name, "bold"), Padding(grid, (0, 0, 1, 2))]
     return Group(*blocks)
+
+
+def token_table(tokens: list[TokenView]) -> Table:
+    """One line per token."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for title in ("name", "may", "made", "until"):
+        table.add_column(title)
+    for token in tokens:
+        may = "do everything" if token.right == "owner" else "submit jobs"
+        until = (
+            Text("has ended", "red") if token.ended else Text("no end" if token.ends_at is None else day(token.ends_at))
+        )
+        table.add_row(said(token.name), may, day(token.made_at), until)
+    return table
 
 
 def robot_line(robot: RobotView) -> Text:
