@@ -151,6 +151,15 @@ class Motion(msgspec.Struct, frozen=True, kw_only=True):
     action: list[float]
 
 
+class SampleView(msgspec.Struct, frozen=True, kw_only=True):
+    """One of `GET /api/samples`: a program to start from. program: the text of its run.py."""
+
+    name: str
+    title: str
+    about: str
+    program: str
+
+
 class TokenWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /api/tokens`: whose it is, what it allows, for how many days (null: until it is removed)."""
 

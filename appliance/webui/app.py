@@ -17,6 +17,7 @@ from appliance.identity.ownership import Ownership
 from appliance.jobs import State
 from appliance.paths import Paths
 from appliance.store import Store
+from appliance.webui import samples
 from appliance.webui.api_routes import ApiRoutes
 from appliance.webui.board import Board
 from appliance.webui.doorkeeper import Doorkeeper
@@ -82,6 +83,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     site = Site(ErrorsShown(templates, board.robot))
     files.install(site)
     ApiRoutes(templates, board).install(site)
+    samples.install(site)
     robot.install(site)
     job_routes = JobRoutes(store, counter, disk, lens)
     job_routes.install(site)

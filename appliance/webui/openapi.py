@@ -30,6 +30,7 @@ from appliance.shapes import (
     QueueView,
     Result,
     RobotView,
+    SampleView,
     SubmitGit,
     TokenView,
     TokenWish,
@@ -98,12 +99,12 @@ CONTRACT: Final = (
     Operation(
         "POST",
         "/api/jobs",
-        "Queue a repository, or as a form an archive",
+        "Queue a repository, or as a form an archive or a sample's name",
         JobView,
         SubmitGit,
         status=201,
-        refusals=(408, 503, 507),
-        form=("archive", "name", "image", "preflight"),
+        refusals=(404, 408, 503, 507),
+        form=("archive", "sample", "name", "image", "preflight"),
     ),
     Operation("GET", _JOB, "One job", JobView, refusals=(404,)),
     Operation("DELETE", _JOB, "Cancel a job; its record stays", JobView, refusals=(404, 409)),
@@ -126,6 +127,8 @@ CONTRACT: Final = (
         Result,
         refusals=(404, 409, 410),
     ),
+    Operation("GET", "/api/samples", "Programs to start from", list[SampleView]),
+    Operation("GET", "/api/samples/<name>/run.py", "One of them", "text/x-python", refusals=(404,)),
     Operation("GET", "/api/images", "What a program finds installed", list[ImageView]),
     Operation(
         "GET", "/api/events", "Everything as it happens, as server-sent events", "text/event-stream", query=("after",)
@@ -233,6 +236,6 @@ def _bodies(each: Operation, known: dict[Any, dict[str, Any]]) -> dict[str, Any]
         bodies[_JSON] = {"schema": known[each.body]}
     if each.form:
         fields = {name: {"type": "string", **({"format": "binary"} if name == "archive" else {})} for name in each.form}
-        form = {"type": "object", "properties": fields, "required": ["archive"]}
+        form = {"type": "object", "properties": fields, "required": [] if "sample" in fields else ["archive"]}
         bodies["multipart/form-data"] = {"schema": form}
     return bodies

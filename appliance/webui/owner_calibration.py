@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tarfile
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from gevent.lock import BoundedSemaphore
 
-from appliance import ulid
+from appliance import durable, ulid
 from appliance.calibration.__main__ import Answer
 from appliance.errors import Conflict, NotFound
 from appliance.paths import Paths
 from appliance.store import Job, NewJob, Store
-from appliance.webui import identity, job_files
+from appliance.webui import identity, job_files, samples
 from appliance.webui.owner_pages import OwnerFrame
 from appliance.webui.store_threads import StoreThreads
 from appliance.webui.threads import Threads
@@ -61,7 +59,7 @@ class OwnerCalibration:
         """Queue the experiment, and go to its page, where its progress is."""
         now_s = self.frame.now_s()
         job_id = ulid.new(now_s)
-        self.disk.call(_pack, self.paths.upload(job_id))
+        self.disk.call(durable.write, self.paths.upload(job_id), samples.packed("calibration"))
         new = NewJob("archive", "calibration.tar.gz", identity.submitter(request), name=NAME)
         self.store.write(lambda rows: rows.add(new, now_s, job_id))
         return redirect(f"/jobs/{job_id}")
@@ -93,13 +91,6 @@ class OwnerCalibration:
 
 def _newest(rows: Store) -> Job | None:
     return next((job for job in rows.recent(_RECENT_JOBS) if job.name == NAME), None)
-
-
-def _pack(archive: Path) -> None:
-    example = resources.files("gym_raas").joinpath("examples", "calibration")
-    with resources.as_file(example) as folder, tarfile.open(archive, "w:gz") as tar:
-        for name in ("run.py", "README.md"):
-            tar.add(folder / name, arcname=name)
 
 
 def _fitted(bundle: Path) -> Answer:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from appliance.config import Config
 from appliance.paths import Paths
 from appliance.shapes import JobView, QueueView
-from appliance.webui import job_files, job_routes, job_views, wording
+from appliance.webui import job_files, job_routes, job_views, samples, wording
 from appliance.webui.board import Board
 from appliance.webui.job_files import Disk
 from appliance.webui.job_images import JobImages
@@ -60,7 +60,15 @@ class Pages:
         given = {key: request.query.get(key, "") for key in ("git_url", "ref", "name")}
         fetch = self.config.fetch
         data = {"max_bytes": fetch.max_upload_mb * 2**20, "max_files": fetch.max_files, "allow_http": fetch.allow_http}
-        return self._page("submit.html", "Submit", "submit", data=data, images=self.images.views(), given=given)
+        return self._page(
+            "submit.html",
+            "Submit",
+            "submit",
+            data=data,
+            images=self.images.views(),
+            given=given,
+            samples=samples.views(),
+        )
 
     def submit(self, request: Request) -> Response:
         """The form of a browser without scripts."""

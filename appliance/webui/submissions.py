@@ -14,7 +14,7 @@ from appliance.errors import BadSource
 from appliance.intake import git_url
 from appliance.shapes import SubmitGit
 from appliance.store import Job, NewJob
-from appliance.webui import identity
+from appliance.webui import identity, samples
 from appliance.webui.job_images import JobImages
 from appliance.webui.store_threads import StoreThreads
 from appliance.webui.uploads import Form, Inbox
@@ -61,7 +61,11 @@ class Counter:
         job_id = ulid.new(now_s)
         form = self.inbox.receive(request, job_id)
         if not form.archive_name:
-            return self._queue_form(request, form)
+            return self._queue_form(request, form, now_s, job_id)
+        return self._queue_archive(request, form, now_s, job_id)
+
+    def _queue_archive(self, request: Request, form: Form, now_s: float, job_id: str) -> Job:
+        """Queue what lies in the inbox under the job's id; or take it away."""
         try:
             new = NewJob(
                 "archive",
@@ -76,7 +80,12 @@ class Counter:
             self.inbox.discard(job_id)
             raise
 
-    def _queue_form(self, request: Request, form: Form) -> Job:
+    def _queue_form(self, request: Request, form: Form, now_s: float, job_id: str) -> Job:
+        if wanted := form.fields.get(samples.FIELD, ""):
+            sample = samples.find(wanted)
+            self.inbox.keep(job_id, samples.packed(sample.name))
+            fields = {"name": f"Sample: {sample.title}"} | {key: text for key, text in form.fields.items() if text}
+            return self._queue_archive(request, Form(fields, f"{sample.name}.tar.gz"), now_s, job_id)
         if not form.fields.get("git_url", "").strip():
             raise BadSource(
                 "Nothing was submitted. Give the URL of a git repository, or an archive or folder that isn't empty."

@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 import gevent
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 
+from appliance import durable
 from appliance.ulid import is_valid
 from appliance.webui.threads import Threads
 from appliance.webui.web import Refusal, Request
@@ -55,7 +56,8 @@ class Inbox:
         """Make the folder, and clear what a crash left: half an upload, or a whole one whose job was never queued."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for path in self._folder.iterdir():
-            if path.name.startswith(_PARTIAL) or (is_valid(path.name) and not known(path.name)):
+            is_partial = path.name.startswith(_PARTIAL) or path.name.endswith(durable.PARTIAL)
+            if is_partial or (is_valid(path.name) and not known(path.name)):
                 path.unlink()
 
     def receive(self, request: Request, job_id: str) -> Form:
@@ -75,6 +77,11 @@ class Inbox:
             return form
         finally:
             partial.unlink(missing_ok=True)
+
+    def keep(self, job_id: str, archive: bytes) -> None:
+        """Put an archive of our own there, as safely as one that was received. Raises Refusal."""
+        self._check_room(len(archive))
+        self._on_disk(durable.write, self._folder / job_id, archive)
 
     def discard(self, job_id: str) -> None:
         """Take an upload back."""
