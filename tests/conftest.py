@@ -26,6 +26,7 @@ settings.register_profile("ci", parent=settings.get_profile("raas"), derandomize
 settings.load_profile("ci" if os.environ.get("CI") else "raas")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say what stays together (`--dist loadgroup`)."""
     for item in items:
