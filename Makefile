@@ -10,7 +10,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env)
 PYTHON := .venv/bin/python
 PYTEST := $(SUDO) $(PYTHON) -m pytest
 
-.PHONY: help run setup setup-dev test test-all bench chaos setup-image hardware image test-image job-image lint format pictures lock clean
+.PHONY: help run setup setup-dev test test-all bench chaos setup-image hardware image test-image job-image lint format pictures release lock clean
 
 help: ## Show these commands
 	@echo "Reality as a Service. Commands, as in \`make run PORT=8080 DATA=data\`:"; echo
@@ -67,6 +67,9 @@ hardware: setup-dev ## Draw the robot's wiring, and make and picture the parts t
 
 pictures: setup-dev ## Make the pictures of the documents anew
 	@$(SUDO) $(PYTHON) docs/pictures.py
+
+release: setup-dev ## Build what is published, from the last commit, into the empty folder build/release
+	@$(SUDO) $(PYTHON) -m image_build.release
 
 lock: ## Resolve the newest allowed versions of all dependencies
 	@image_build/lock.sh
