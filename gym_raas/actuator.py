@@ -86,6 +86,11 @@ class Actuator:
         top = command(robot.limits.action, robot.pwm)
         self._table = [quantised(value, robot.pwm) for value in range(top + 1)]
 
+    @property
+    def table(self) -> tuple[float, ...]:
+        """The command at the bridge for each wanted command from 0 to the limit's."""
+        return tuple(self._table)
+
     def bridge_command(self, action: float) -> tuple[float, float, bool]:
         """(clipped action, signed command at the bridge, whether the action was clipped) of a finite action."""
         limit = self._limit

@@ -48,3 +48,7 @@ class RobotFault(SessionOver):
 
 class ForkedError(RobotError):
     """A forked child process used its parent's connection to the robot."""
+
+
+class MissingExtra(RaasEnvError):
+    """Something was asked for that needs an extra of this package; the message says which."""

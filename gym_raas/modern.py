@@ -42,7 +42,7 @@ class ModernPendulum(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode {render_mode!r} given; expected is 'human', 'rgb_array' or None")
         self.render_mode = render_mode
-        self._start = _known(start)
+        self._start = known_start(start)
         chosen = plants.choose(robot, imperfections) if plant is None else plant
         self._driver = Driver(chosen, paced=True)
         limit = chosen.action_limit
@@ -88,10 +88,7 @@ class ModernPendulum(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
         return self._driver.observe()
 
     def _starting_state(self, options: dict[str, Any]) -> State:
-        unknown = next((key for key in options if key != "start"), None)
-        if unknown is not None:
-            raise ValueError(f"option {unknown!r} given to reset; known is 'start'")
-        if _known(options.get("start", self._start)) == "hanging":
+        if chosen_start(options, self._start) == "hanging":
             return HANGING
         if not self._driver.plant.can_be_placed:
             raise ValueError("start 'random' given; the real robot always starts 'hanging'")
@@ -99,7 +96,16 @@ class ModernPendulum(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
         return State(float(angle), float(velocity))
 
 
-def _known(start: object) -> str:
+def chosen_start(options: dict[str, Any], usual: str) -> str:
+    """Where `reset`'s options let an episode begin. Raises ValueError."""
+    unknown = next((key for key in options if key != "start"), None)
+    if unknown is not None:
+        raise ValueError(f"option {unknown!r} given to reset; known is 'start'")
+    return known_start(options.get("start", usual))
+
+
+def known_start(start: object) -> str:
+    """One of STARTS. Raises ValueError."""
     if start not in STARTS:
         raise ValueError(f"start {start!r} given; expected is 'hanging' or 'random'")
     return str(start)

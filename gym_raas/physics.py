@@ -52,6 +52,7 @@ class Pendulum:
         self.substep_s = substep_s
         self.speed_limit_rad_s = speed_limit_rad_s
         self._gravity, self._coulomb = model.gravity_rad_s2, model.coulomb_rad_s2
+        self._braked_per_s, self._top_speed = self.damping_per_s(0.0), speed_limit_rad_s
         self._motor: dict[float, tuple[float, float]] = {}
 
     def drive_rad_s2(self, command: float) -> float:
@@ -96,56 +97,84 @@ class Pendulum:
     def _run(
         self, state: tuple[float, float], drive: float, damping: float, duration_s: float
     ) -> tuple[float, float, bool]:
-        # One long function on local floats on purpose: this is where a simulated step spends its time.
         angle, velocity = state
-        gravity, coulomb, top_speed = self._gravity, self._coulomb, self.speed_limit_rad_s
-        over_speed = False
         if not duration_s > 0.0:
-            return angle, velocity, over_speed
+            return angle, velocity, False
         substeps = ceil(duration_s / self.substep_s - 1e-9) or 1
-        full_s = h = duration_s / substeps
-        while True:
-            if not -top_speed <= velocity <= top_speed and drive * velocity > 0.0:
-                drive, damping, over_speed = 0.0, self.damping_per_s(0.0), True
-            sine = gravity * sin(angle)
-            if velocity:
-                push = drive - coulomb if velocity > 0.0 else drive + coulomb
-            elif -coulomb <= sine + drive <= coulomb:
-                return angle, 0.0, over_speed  # it sticks until the command changes
-            else:
-                push = drive - coulomb if sine + drive > 0.0 else drive + coulomb
-            # Taylor coefficients of the velocity: derivatives of the angle from the second to the sixth, scaled.
-            cosine = gravity * cos(angle)
-            square = velocity * velocity
-            d2 = sine + push - damping * velocity
-            d3 = cosine * velocity - damping * d2
-            d4 = cosine * d2 - sine * square - damping * d3
-            d5 = cosine * (d3 - velocity * square) - 3.0 * sine * velocity * d2 - damping * d4
-            d6 = (
-                cosine * (d4 - 6.0 * square * d2)
-                + sine * (square * square - 4.0 * velocity * d3 - 3.0 * d2 * d2)
-                - damping * d5
-            )
-            c2, c3, c4, c5 = d3 / 2.0, d4 / 6.0, d5 / 24.0, d6 / 120.0
-            after = velocity + h * (d2 + h * (c2 + h * (c3 + h * (c4 + h * c5))))
-            left_s = 0.0
-            if velocity > 0.0 > after or velocity < 0.0 < after:
-                at_s = _crossing_s(velocity, d2, c2, c3, c4, c5, h, h * velocity / (velocity - after))
-                left_s, h, after = h - at_s, at_s, 0.0
-            angle += h * (velocity + h * (d2 / 2.0 + h * (c2 / 3.0 + h * (c3 / 4.0 + h * (c4 / 5.0 + h * c5 / 6.0)))))
-            velocity = after
-            if left_s > 0.0:
-                h = left_s  # the rest of this substep, from standstill
-                continue
-            substeps -= 1
-            if not substeps:
-                return angle, velocity, over_speed
-            h = full_s
+        h = duration_s / substeps
+        return run(
+            angle,
+            velocity,
+            drive,
+            damping,
+            substeps,
+            h,
+            self._gravity,
+            self._coulomb,
+            self._braked_per_s,
+            self._top_speed,
+        )
 
 
-def _crossing_s(
-    c0: float, c1: float, c2: float, c3: float, c4: float, c5: float, end_s: float, guess_s: float
-) -> float:
+def run(
+    angle: float,
+    velocity: float,
+    drive: float,
+    damping: float,
+    substeps: int,
+    h: float,
+    gravity: float,
+    coulomb: float,
+    braked_per_s: float,
+    top_speed: float,
+) -> tuple[float, float, bool]:
+    """(angle, velocity, whether the speed limit took drive away) after at least one substep, each of `h` seconds.
+
+    `braked_per_s`: the damping that takes over where drive is taken away beyond `top_speed`.
+    """
+    # One long function on local floats on purpose: this is where a simulated step spends its time. No name of another
+    # module of ours stands in it, so that `gym_raas.compiled` can compile it as it is.
+    over_speed, full_s = False, h
+    while True:
+        if not -top_speed <= velocity <= top_speed and drive * velocity > 0.0:
+            drive, damping, over_speed = 0.0, braked_per_s, True
+        sine = gravity * sin(angle)
+        if velocity:
+            push = drive - coulomb if velocity > 0.0 else drive + coulomb
+        elif -coulomb <= sine + drive <= coulomb:
+            return angle, 0.0, over_speed  # it sticks until the command changes
+        else:
+            push = drive - coulomb if sine + drive > 0.0 else drive + coulomb
+        # Taylor coefficients of the velocity: derivatives of the angle from the second to the sixth, scaled.
+        cosine = gravity * cos(angle)
+        square = velocity * velocity
+        d2 = sine + push - damping * velocity
+        d3 = cosine * velocity - damping * d2
+        d4 = cosine * d2 - sine * square - damping * d3
+        d5 = cosine * (d3 - velocity * square) - 3.0 * sine * velocity * d2 - damping * d4
+        d6 = (
+            cosine * (d4 - 6.0 * square * d2)
+            + sine * (square * square - 4.0 * velocity * d3 - 3.0 * d2 * d2)
+            - damping * d5
+        )
+        c2, c3, c4, c5 = d3 / 2.0, d4 / 6.0, d5 / 24.0, d6 / 120.0
+        after = velocity + h * (d2 + h * (c2 + h * (c3 + h * (c4 + h * c5))))
+        left_s = 0.0
+        if velocity > 0.0 > after or velocity < 0.0 < after:
+            at_s = crossing_s(velocity, d2, c2, c3, c4, c5, h, h * velocity / (velocity - after))
+            left_s, h, after = h - at_s, at_s, 0.0
+        angle += h * (velocity + h * (d2 / 2.0 + h * (c2 / 3.0 + h * (c3 / 4.0 + h * (c4 / 5.0 + h * c5 / 6.0)))))
+        velocity = after
+        if left_s > 0.0:
+            h = left_s  # the rest of this substep, from standstill
+            continue
+        substeps -= 1
+        if not substeps:
+            return angle, velocity, over_speed
+        h = full_s
+
+
+def crossing_s(c0: float, c1: float, c2: float, c3: float, c4: float, c5: float, end_s: float, guess_s: float) -> float:
     """Where a series of opposite signs at 0 and `end_s` crosses zero: Newton's method, kept in its bracket."""
     low_s, high_s, at_s = 0.0, end_s, guess_s
     for _ in range(_ROOT_ITERATIONS):

@@ -37,7 +37,12 @@ def register_classic(gym: Any) -> None:
 def register_modern(gymnasium: Any) -> None:
     """Make the modern ids known to the imported module `gymnasium`."""
     for name in MODERN_IDS:
-        gymnasium.register(id=name, entry_point="gym_raas.modern:ModernPendulum", max_episode_steps=EPISODE_STEPS)
+        gymnasium.register(
+            id=name,
+            entry_point="gym_raas.modern:ModernPendulum",
+            vector_entry_point="gym_raas.vector:PendulumVector",
+            max_episode_steps=EPISODE_STEPS,
+        )
 
 
 _REGISTER: Final[dict[str, Callable[[Any], None]]] = {"gym": register_classic, "gymnasium": register_modern}

@@ -52,6 +52,14 @@ def simulation_rows() -> Iterator[Row]:
     for title, found in (("unwrapped", simulation.unwrapped()), ("as made", simulation.as_made())):
         detail = f"{found.ours_hz:,.0f} against {found.theirs_hz:,.0f} steps/s"
         yield f"simulated env / Pendulum-v1, {title}", f"{found.ratio:.2f}", detail
+    for backend in ("numpy", "numba"):
+        found = simulation.many(backend)
+        detail = f"{found.ours_hz:,.0f} against {found.theirs_hz:,.0f} steps/s"
+        yield f"{simulation.MANY} in one, {backend} / Pendulum-v1", f"{found.ratio:.1f}", detail
+    beside = simulation.many_and_envpool()
+    if beside is not None:
+        detail = f"{beside.ours_hz:,.0f} against {beside.theirs_hz:,.0f} steps per core-second"
+        yield f"{simulation.MANY} in one, numba / EnvPool's Pendulum", f"{beside.ratio:.1f}", detail
     for point in substeps.curve():
         chosen = ", the default" if point.substep_s == SUBSTEP_S else ""
         title = f"substep {point.substep_s * 1e3:g} ms{chosen}: worst error in 10 s"
