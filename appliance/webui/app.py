@@ -37,6 +37,7 @@ from appliance.webui.owner_calibration import OwnerCalibration
 from appliance.webui.owner_looks import Looks
 from appliance.webui.owner_pages import OwnerFrame, OwnerPages
 from appliance.webui.owner_settings import OwnerSettings
+from appliance.webui.owner_welcome import OwnerWelcome
 from appliance.webui.pages import Pages
 from appliance.webui.people_routes import PeopleRoutes
 from appliance.webui.queue_routes import QueueRoutes
@@ -94,7 +95,9 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     Pages(config, paths, templates, board, store, counter, disk, robot, lens, images).install(site)
     frame = OwnerFrame(templates, board, time.time)
     OwnerPages(paths, frame, Looks(paths, config_file), lambda: store.read(_has_running)).install(site)
-    OwnerSettings(paths, config_file, frame, Threads(1)).install(site)
+    settings = OwnerSettings(paths, config_file, frame, Threads(1))
+    settings.install(site)
+    OwnerWelcome(paths, frame, settings, store).install(site)
     OwnerCalibration(paths, frame, store, Threads(1)).install(site)
     ownership = Ownership(paths.identity)
     IdentityRoutes(ownership, templates, board, time.time).install(site)

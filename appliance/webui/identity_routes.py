@@ -57,7 +57,7 @@ class IdentityRoutes:
             self._hashing.call(self.ownership.claim, fields.get("code", ""), fields.get("password", ""))
         except (Denied, BadPassword) as error:
             return self._page("claim.html", "Claim this robot", 403, str(error))
-        return self._logged_in()
+        return self._logged_in("/owner/welcome")
 
     def login_page(self, _request: Request) -> Response:
         """A form for the owner's password, or a token."""

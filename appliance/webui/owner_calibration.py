@@ -52,7 +52,7 @@ class OwnerCalibration:
 
     def page(self, _request: Request) -> Response:
         """The newest experiment, and its fit if there is one."""
-        job = self.store.read(_newest)
+        job = self.store.read(newest)
         return self.frame.page("calibration", job=job, answer=self.fits.get(job.id) if job else None)
 
     def start(self, request: Request) -> Response:
@@ -66,7 +66,7 @@ class OwnerCalibration:
 
     def fit(self, _request: Request) -> Response:
         """Fit the newest experiment; whoever asks waits, nobody else does."""
-        job = self.store.read(_newest)
+        job = self.store.read(newest)
         folder = job_files.results_folder(self.paths, job) if job else None
         if job is None or folder is None:
             raise Conflict("There is no finished calibration to fit. Start one, and wait for its end.")
@@ -89,7 +89,8 @@ class OwnerCalibration:
         return Response(found.robot_yaml.encode(), content_type="application/yaml", headers=headers)
 
 
-def _newest(rows: Store) -> Job | None:
+def newest(rows: Store) -> Job | None:
+    """The experiment that was queued last, while it is among the recent jobs."""
     return next((job for job in rows.recent(_RECENT_JOBS) if job.name == NAME), None)
 
 

@@ -30,6 +30,7 @@ _SOON_S: Final = 3
 _VERDICTS: Final = {"ok": "Works", "warning": "Could be better", "failed": "Failed", "unknown": "Not seen"}
 #: Page -> title, and what it is for.
 ROOMS: Final = {
+    "welcome": ("First steps", "A name, who may submit, calibration, a first job."),
     "settings": ("Settings", "Name, who may submit, running time, room on the disk."),
     "people": ("People", "Tokens for who may submit or help to look after it; your password."),
     "services": ("Services", "How they are; start, stop, restart."),

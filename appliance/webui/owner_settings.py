@@ -65,17 +65,17 @@ class OwnerSettings:
 
     def show(self, _request: Request) -> Response:
         """The form, as things are."""
-        found = self._load()
+        found = self.load()
         return self._form(found, _fields(found, {}, {}))
 
     def tell(self, _request: Request) -> Response:
         """GET /api/owner/settings: what can be set here, and how it is."""
-        found = self._load()
+        found = self.load()
         return json_response({key: value_of(found.config, key) for key in page_settings.EFFECT})
 
     def compare(self, request: Request) -> Response:
         """What would change; nothing is saved."""
-        found, given = self._load(), form_fields(request)
+        found, given = self.load(), form_fields(request)
         wished, problems = _wished(found, given)
         if problems:
             return self._form(found, _fields(found, given, problems), status=400)
@@ -83,23 +83,32 @@ class OwnerSettings:
 
     def save(self, request: Request) -> Response:
         """Keep it, durably, and say which services must be restarted. Raises Refusal for what may not be set."""
-        found, given = self._load(), form_fields(request)
+        found, given = self.load(), form_fields(request)
         if foreign := sorted(given.keys() - page_settings.EFFECT.keys()):
             raise Refusal(
                 403, "not_settable", f"'{foreign[0][:60]}' can't be set from the page; it stands in raas.yaml."
             )
-        wished, problems = _wished(found, given)
+        differences, problems = self.keep(request, given)
         if problems:
             return self._form(found, _fields(found, given, problems), status=400)
+        restart = sorted({name for one in differences for name in one.restart})
+        now = self.load()
+        return self._form(now, _fields(now, {}, {}), saved=restart, is_saved=True)
+
+    def keep(self, request: Request, given: Mapping[str, str]) -> tuple[list[Difference], dict[str, str]]:
+        """Save those of the settings that were given, durably: what changed. Or what is wrong with which, and nothing is saved."""
+        found = self.load()
+        wished, problems = _wished(found, given)
+        if problems:
+            return [], problems
         differences = _differences(found, wished)
         self.disk.call(page_settings.save, self.paths, wished)
         for one in differences:
             _LOG.info("%s set %s: %s instead of %s", identity.submitter(request), one.key, one.after, one.before)
-        restart = sorted({name for one in differences for name in one.restart})
-        now = self._load()
-        return self._form(now, _fields(now, {}, {}), saved=restart if differences else [], is_saved=True)
+        return differences, {}
 
-    def _load(self) -> Overlaid:
+    def load(self) -> Overlaid:
+        """What holds after the next restart. Raises Refusal where raas.yaml is broken."""
         try:
             return self.disk.call(page_settings.load, self.config_file, self.paths)
         except ConfigError as error:

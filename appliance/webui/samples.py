@@ -16,6 +16,8 @@ from appliance.webui.web import Request, Response, Site, json_response
 #: The form's field that names one, and what may stand in it.
 FIELD: Final = "sample"
 NAMES: Final = ("swing_up", "random")
+#: How the name of a sample's job begins, whoever queued it.
+JOB_NAME: Final = "Sample: "
 _FILES: Final = ("run.py", "README.md")
 
 

@@ -12,7 +12,7 @@ from tests.browser.conftest import DESKTOP, PHONE, Watcher
 from tests.webui.stage import Stage, WebProcess, furnish
 
 AXE = Path(__file__).parents[2] / ".cache/front_end/node_modules/axe-core/axe.min.js"
-OWNERS = ("", "/settings", "/people", "/services", "/disk", "/logs", "/support")
+OWNERS = ("", "/welcome", "/settings", "/people", "/services", "/disk", "/logs", "/support")
 FINDINGS = """async () => (await axe.run()).violations
     .filter((each) => ["serious", "critical"].includes(each.impact))
     .map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ").slice(0, 600)}`)"""

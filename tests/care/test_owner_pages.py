@@ -19,7 +19,7 @@ from tests.webui.http_calls import Answer, call
 from tests.webui.stage import Stage, WebProcess
 
 PAGE = {"Accept": "text/html"}
-ROOMS = ("", "/settings", "/services", "/check", "/calibration", "/disk", "/logs", "/support")
+ROOMS = ("", "/welcome", "/settings", "/services", "/check", "/calibration", "/disk", "/logs", "/support")
 
 
 @pytest.fixture(scope="module")

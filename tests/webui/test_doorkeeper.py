@@ -60,7 +60,7 @@ def claim(stage: Stage, web: WebProcess) -> dict[str, str]:
     """Claim it; returns the owner's headers."""
     code = (stage.paths.identity / "setup-code").read_text().strip()
     answer = fill_in(web, "/claim", code=code, password=PASSWORD)
-    assert (answer.status, answer.headers["location"]) == (303, "/")
+    assert (answer.status, answer.headers["location"]) == (303, "/owner/welcome")
     return owner_of(web, answer)
 
 

@@ -49,6 +49,13 @@ function draw() {
   log.placeholder(over ? "Nothing was printed." : "Nothing printed yet.");
 }
 
+function showStandard(done) {
+  find("standard").hidden = !done;
+  if (!done) return;
+  const of = done.episodes > 1 ? ` (mean of ${done.episodes}, best ${done.best_return.toFixed(1)})` : "";
+  show(document.querySelector('[data-fact="standard_task"]'), `return ${done.mean_return.toFixed(1)}${of}`);
+}
+
 async function report() {
   reported = true;
   const answer = await fetch(`/api/jobs/${job.id}/report.json`).catch(() => null);
@@ -56,6 +63,7 @@ async function report() {
   const found = await answer.json();
   showTiming(find("timing"), found);
   showTwin(find("twin"), job, found);
+  showStandard(found.standard_task);
 }
 
 function notes() {
