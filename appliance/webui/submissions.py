@@ -84,7 +84,9 @@ class Counter:
         if wanted := form.fields.get(samples.FIELD, ""):
             sample = samples.find(wanted)
             self.inbox.keep(job_id, samples.packed(sample.name))
-            fields = {"name": f"{samples.JOB_NAME}{sample.title}"} | {key: text for key, text in form.fields.items() if text}
+            fields = {"name": f"{samples.JOB_NAME}{sample.title}"} | {
+                key: text for key, text in form.fields.items() if text
+            }
             return self._queue_archive(request, Form(fields, f"{sample.name}.tar.gz"), now_s, job_id)
         if not form.fields.get("git_url", "").strip():
             raise BadSource(
