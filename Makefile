@@ -26,7 +26,7 @@ setup-dev: ## Install what testing needs, too
 	@$(SUDO) image_build/setup.sh dev
 
 # Most long tests wait for a robot or a browser: three workers keep two cores busy.
-SIDE_BY_SIDE := -n 3 --dist loadgroup
+SIDE_BY_SIDE := -n 3 --dist loadfile
 # Real processes on a shared machine: what failed is tried once more, alone, and named; what fails twice is broken.
 AGAIN := || { echo; echo "Once more, only what failed:"; $(PYTEST) --last-failed --last-failed-no-failures=none; }
 

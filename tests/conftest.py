@@ -14,25 +14,51 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from appliance.engine import docker_host, ensure_engine
 from appliance.errors import EngineError
 
 #: Folders whose tests share one thing that takes long to start.
 _TOGETHER = ("tests/systemd",)
+_LONG = (
+    "tests/systemd/",
+    "tests/end_to_end/",
+    "tests/federation/test_two",
+    "tests/abuse/",
+    "tests/crash/",
+    "tests/browser/",
+)
 
 settings.register_profile("raas", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("raas"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "raas")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plugin looks for groups
+def _group(nodeid: str) -> str:
+    """What stays together: the tests of a file, or of a folder."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in _TOGETHER if file.startswith(f"{folder}/")), file)
+
+
+class _ByGroup(LoadFileScheduling):
+    """One group at a time for each worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Hand out groups in the order of collection."""
+    config.option.loadscopereorder = False
+    return _ByGroup(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what stays together (`--dist loadgroup`)."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        group = next((folder for folder in _TOGETHER if file.startswith(f"{folder}/")), file)
-        item.add_marker(pytest.mark.xdist_group(group))
+    """What takes long comes first, so that no worker is left with it at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 @pytest.hookimpl(wrapper=True)

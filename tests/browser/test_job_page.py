@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from appliance.jobs import Reason, State
+from tests.patience import eventually
 from tests.webui.stage import TRACEBACK, Stage
 
 
@@ -129,7 +130,7 @@ def test_following_stops_when_somebody_scrolls_up(stage: Stage, page: Page) -> N
     log, follow = page.get_by_role("log"), page.get_by_role("checkbox", name="Follow")
     expect(log).to_contain_text("line 499")
     from_end = "(log) => log.scrollHeight - log.clientHeight - log.scrollTop"
-    assert log.evaluate(from_end) < 2
+    eventually(lambda: log.evaluate(from_end) < 2, what="at the end")  # it follows in the next frame
     log.hover()
     page.mouse.wheel(0, -600)
     expect(follow).not_to_be_checked()
@@ -137,7 +138,7 @@ def test_following_stops_when_somebody_scrolls_up(stage: Stage, page: Page) -> N
     expect(log).to_contain_text("the newest")
     assert log.evaluate(from_end) > 100
     follow.check()
-    assert log.evaluate(from_end) < 2
+    eventually(lambda: log.evaluate(from_end) < 2, what="at the end")
 
 
 def test_a_job_is_cancelled_from_its_page(stage: Stage, page: Page) -> None:

@@ -113,4 +113,4 @@ def test_a_lost_connection_is_said_and_what_was_missed_is_caught_up(
         expect(page.get_by_text("while you were away")).to_be_visible()
         expect(page.get_by_text("Connection lost.")).to_be_hidden()
         stage.store.request_cancel(job.id, time.time())
-        expect(page.get_by_text("Cancelled")).to_be_visible()
+        expect(page.locator("[data-state=cancelled]")).to_be_visible()
