@@ -240,6 +240,15 @@ class SelfTest(msgspec.Struct, frozen=True, kw_only=True):
     zero_correction_counts: int = 0
 
 
+class StandardTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that did the standard task (`gym_raas.standard`): how often, its returns, and boundaries missed in all of it."""
+
+    episodes: int
+    mean_return: float
+    best_return: float
+    missed: int
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """`report.json`, written last: what happened in one attempt, and a checksum (SHA-256) of every other file."""
 
@@ -279,3 +288,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str]
     self_test_before: SelfTest | None = None
     self_test_after: SelfTest | None = None
+    standard_task: StandardTask | None = None

@@ -17,10 +17,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
 
+from gym_raas import task
+
 CLASSIC_IDS: Final = ("raaspendulum-v0", "RaasPendulum-v0")
 MODERN_IDS: Final = ("raaspendulum-v1", "RaasPendulum-v1")
-#: An episode of the standard task; without a limit, learners would wait for an end for ever.
-EPISODE_STEPS: Final = 400
 
 
 def register_classic(gym: Any) -> None:
@@ -41,7 +41,7 @@ def register_modern(gymnasium: Any) -> None:
             id=name,
             entry_point="gym_raas.modern:ModernPendulum",
             vector_entry_point="gym_raas.vector:PendulumVector",
-            max_episode_steps=EPISODE_STEPS,
+            max_episode_steps=task.EPISODE_STEPS,  # without a limit, learners would wait for an end for ever
         )
 
 

@@ -14,6 +14,8 @@ DT_S: Final = 0.05
 #: Bound of the observation space; velocities beyond it are clipped in the observation only.
 MAX_SPEED_RAD_S: Final = 20.0
 MAX_ACTION: Final = 2.0
+#: An episode of the standard task; see `gym_raas.standard`.
+EPISODE_STEPS: Final = 400
 
 
 def normalised(angle_rad: float) -> float:

@@ -22,9 +22,9 @@ from appliance.calibration.residual import Residual
 from appliance.running import recording
 from appliance.running.record import Record
 from appliance.running.recording import Recording
-from appliance.shapes import Report
+from appliance.shapes import Report, StandardTask
 from appliance.store import Job
-from gym_raas import parameters
+from gym_raas import parameters, standard
 from gym_raas.parameters import Robot
 
 REPORT: Final = "report.json"
@@ -138,8 +138,14 @@ def _report(
         residual=None if apart is None else apart.figures(),
         self_test_before=record.self_test_before,
         self_test_after=record.self_test_after,
+        standard_task=_standard_task(recorded),
         files={name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in sorted(names)},
     )
+
+
+def _standard_task(recorded: Recording) -> StandardTask | None:
+    found = standard.outcome(recorded.steps)
+    return None if found is None else StandardTask(**found._asdict())
 
 
 def _zip(folder: Path, names: list[str], report: bytes) -> bytes:

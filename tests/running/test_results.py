@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import zipfile
 from pathlib import Path
@@ -57,6 +58,24 @@ def test_the_report_says_what_happened(folder: Path, recorded: Recording) -> Non
     assert (report["state"], report["steps"], report["missed_steps"], report["duration_s"]) == ("succeeded", 4, 4, 3.5)
     assert (report["settle_s"], report["commit_id"], report["return_sum"]) == (2.5, "c", -38.0)
     assert report["parameter_hash"] == load_robot().parameter_hash
+
+
+def test_the_report_tells_the_return_of_the_standard_task_only_if_it_was_done(
+    folder: Path, recorded: Recording
+) -> None:
+    results.write(folder, JOB, RECORD, recorded, SETTING)
+    assert json.loads((folder / results.REPORT).read_text())["standard_task"] is None
+    step = recorded.steps[0]._replace(angle_rad=math.pi, velocity_rad_s=0.0, action=0.0, cost=math.pi**2, missed=0)
+    hanging = Recording([step._replace(k=k) for k in range(1, 401)], recorded.ticks)
+    (folder / results.REPORT).unlink()
+    results.write(folder, JOB, RECORD, hanging, SETTING)
+    told = json.loads((folder / results.REPORT).read_text())["standard_task"]
+    assert told == {
+        "episodes": 1,
+        "mean_return": pytest.approx(-400 * math.pi**2),
+        "best_return": told["mean_return"],
+        "missed": 0,
+    }
 
 
 def test_the_result_has_the_promised_keys_and_any_bytes_as_text(folder: Path, recorded: Recording) -> None:
