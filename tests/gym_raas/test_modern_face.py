@@ -5,13 +5,14 @@ import math
 import pickle
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from gymnasium.wrappers import FrameStackObservation, RecordEpisodeStatistics
+from gymnasium.wrappers import FrameStackObservation, RecordEpisodeStatistics, RecordVideo
 
 import gym_raas  # noqa: F401 (makes the environment known to gymnasium)
 from gym_raas import task
@@ -154,3 +155,53 @@ def test_pictures_follow_the_arm() -> None:
     assert before.shape == (400, 400, 3)
     assert before.dtype == np.uint8
     assert (before != after).any()
+
+
+@pytest.mark.parametrize(
+    ("action", "error", "says"),
+    [
+        (np.array([math.nan], np.float32), ValueError, r"the action array\(\[nan\].* is not finite; expected is one"),
+        ([math.inf], ValueError, r"the action \[inf\] is not finite"),
+        ("left", TypeError, "the action 'left' of type str is not numeric; expected is one number"),
+        (["2.0"], TypeError, r"the action \['2.0'\] of type list is not numeric"),
+        (None, TypeError, "the action None of type NoneType"),
+        (np.zeros((1, 1), np.float32), ValueError, r"has the shape \(1, 1\); expected is one number"),
+        ([], ValueError, r"has the shape \(0,\)"),
+    ],
+)
+def test_what_is_no_action_is_named_and_never_reaches_the_robot(
+    gateway: StandIn, monkeypatch: pytest.MonkeyPatch, action: Any, error: type[Exception], says: str
+) -> None:
+    monkeypatch.setenv("RAAS_ROBOT", gateway.address)
+    env = gymnasium.make("raaspendulum-v1", disable_env_checker=True)
+    env.reset()
+    with pytest.raises(error, match=says):
+        env.step(action)
+    assert "Action" not in gateway.kinds()
+    env.step([0.5])
+    assert gateway.kinds().count("Action") == 1
+    env.close()
+
+
+def test_an_own_time_limit_holds() -> None:
+    env = gymnasium.make("raaspendulum-v1", max_episode_steps=3)
+    env.reset()
+    assert [env.step([1.0])[3] for _ in range(3)] == [False, False, True]
+
+
+def test_videos_are_recorded(tmp_path: Path) -> None:
+    pytest.importorskip("moviepy", reason="gymnasium's RecordVideo needs moviepy")
+    env = RecordVideo(gymnasium.make("raaspendulum-v1", render_mode="rgb_array", max_episode_steps=5), str(tmp_path))
+    env.reset(seed=1)
+    for _ in range(5):
+        env.step([1.0])
+    env.close()
+    assert list(tmp_path.glob("*.mp4"))
+
+
+def test_stable_baselines3s_checker_has_nothing_to_say() -> None:
+    checker = pytest.importorskip("stable_baselines3.common.env_checker", reason="stable-baselines3 isn't installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", ADVICE)
+        checker.check_env(gymnasium.make("raaspendulum-v1").unwrapped)
