@@ -20,6 +20,7 @@ from appliance.store import Store
 from appliance.webui import samples
 from appliance.webui.api_routes import ApiRoutes
 from appliance.webui.board import Board
+from appliance.webui.comparing import Comparing
 from appliance.webui.doorkeeper import Doorkeeper
 from appliance.webui.errors_shown import ErrorsShown
 from appliance.webui.event_routes import EventRoutes
@@ -93,6 +94,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     Metrics(board, store, paths, Kernel(), Threads(1), time.time).install(site)
     EventRoutes(hub, board, store, lens).install(site)
     Pages(config, paths, templates, board, store, counter, disk, robot, lens, images).install(site)
+    Comparing(templates, board, store, lens).install(site)
     frame = OwnerFrame(templates, board, time.time)
     OwnerPages(paths, frame, Looks(paths, config_file), lambda: store.read(_has_running)).install(site)
     settings = OwnerSettings(paths, config_file, frame, Threads(1))

@@ -30,7 +30,7 @@ function column(times, values, wraps, end = 0) {
   return [xs, ys];
 }
 
-function options(name, element, { x, lastOne, y, cursor }) {
+function options(name, element, { x, lastOne, y, cursor, strokes = [name] }) {
   const axis = { stroke: colour("ink-3"), font: "11px system-ui, sans-serif", ticks: { show: false }, grid: { stroke: colour("line"), width: 1 } };
   return {
     width: element.clientWidth, height: element.clientHeight, padding: [6, 16, lastOne ? 0 : 4, 0],
@@ -40,17 +40,18 @@ function options(name, element, { x, lastOne, y, cursor }) {
       { ...axis, ...x.axis, size: lastOne ? 26 : 0, values: lastOne ? x.axis.values : () => [] },
       { ...axis, size: 42, splits: SPLITS[name] && !y ? () => SPLITS[name] : undefined },
     ],
-    series: [{}, { stroke: colour(name), width: 1.6, points: { show: false }, spanGaps: false,
-      paths: name === "action" ? globalThis.uPlot.paths.stepped({ align: 1 }) : drawn }],
+    series: [{}, ...strokes.map((stroke) => ({ stroke: colour(stroke), width: 1.6, points: { show: false }, spanGaps: false,
+      paths: name === "action" ? globalThis.uPlot.paths.stepped({ align: 1 }) : drawn }))],
   };
 }
 
-/** A line that simply stops at a gap, however narrow. */
+/** A line that simply stops at a gap, however narrow; where only another line has a point, it goes on. */
 function drawn(plot, series, from, to) {
-  const [xs, ys] = plot.data, stroke = new Path2D();
+  const xs = plot.data[0], ys = plot.data[series], stroke = new Path2D();
   let open = false;
   for (let index = from; index <= to; index++) {
-    if (ys[index] == null) {
+    if (ys[index] === undefined) continue;
+    if (ys[index] === null) {
       open = false;
       continue;
     }
@@ -146,21 +147,23 @@ export class Strips {
   }
 }
 
-/** Angle, speed, action and cost of a run, with one cursor. `seek(t)` is called when somebody points at a time. */
+/** Angle, speed, action and cost of one run, or of two over each other, with one cursor. `seek(t)` is called when somebody points at a time. */
 export class Plots {
-  constructor(root, run, seek) {
-    this.run = run;
+  constructor(root, runs, seek) {
+    this.runs = runs;
     this.moment = 0;
     this.group = new Group(root.querySelectorAll("[data-plot]"), "plot", (name, element, lastOne) => this.plot(name, element, lastOne, seek));
   }
 
   plot(name, element, lastOne, seek) {
-    const { times } = this.run, values = this.run[name];
-    const top = Math.max(1, ...(name === "cost" ? values : [0]));
-    const x = { scale: { range: [0, times.at(-1) ?? 1] }, axis: { values: (_, splits) => splits.map((t) => `${t} s`) } };
+    const lines = this.runs.map((run) => column(run.times, run[name], name === "angle"));
+    const top = name === "cost" ? this.runs.reduce((most, run) => run.cost.reduce((a, b) => Math.max(a, b), most), 1) : 1;
+    const x = { scale: { range: [0, Math.max(...this.runs.map((run) => run.end))] }, axis: { values: (_, splits) => splits.map((t) => `${t} s`) } };
     const cursor = { x: true, y: false, drag: { x: false, y: false, setScale: false }, points: { size: 9 }, bind: { mouseleave: () => () => null, mousemove: () => () => null, mouseenter: () => () => null, mousedown: () => () => null, mouseup: () => () => null, dblclick: () => () => null } };
     const y = name === "cost" ? [0, top * 1.05] : undefined;
-    const plot = new globalThis.uPlot(options(name, element, { x, lastOne, y, cursor }), column(times, values, name === "angle"), element);
+    const strokes = lines.length > 1 ? ["angle", "speed"] : [name];
+    const data = lines.length > 1 ? globalThis.uPlot.join(lines) : lines[0];
+    const plot = new globalThis.uPlot(options(name, element, { x, lastOne, y, cursor, strokes }), data, element);
     const point = (event) => {
       if (event.type === "pointermove" && !event.buttons) return;
       seek(plot.posToVal(event.clientX - plot.over.getBoundingClientRect().left, "x"));

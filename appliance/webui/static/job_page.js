@@ -35,6 +35,7 @@ function draw() {
   show(find("sentence"), job.sentence);
   find("cancel").hidden = over;
   if (find("again")) find("again").hidden = !over;
+  find("compare").hidden = !job.has_bundle;
   find("next").hidden = job.state !== "queued" || job.position === 1;
   notes();
   progress.hidden = job.state !== "running" && job.state !== "collecting";
@@ -43,7 +44,7 @@ function draw() {
   find("result").hidden = find("downloads").hidden = !job.has_bundle;
   if (here) goLive();
   else if (job.state === "running") goFar();
-  if (job.has_bundle) player ??= new Player(find("result"), job);
+  if (job.has_bundle) player ??= new Player(find("result"), [job]);
   if (job.has_bundle && !reported) report();
   facts();
   log.placeholder(over ? "Nothing was printed." : "Nothing printed yet.");
