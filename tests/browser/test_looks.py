@@ -95,7 +95,7 @@ def test_controls_have_names_and_pages_one_main_heading(
     context = browser.new_context(base_url=web.url)
     watcher.watch(context)
     page = context.new_page()
-    nameless = """() => [...document.querySelectorAll("button, a, input, progress, [role=img], [role=log]")].filter((each) =>
+    nameless = """() => [...document.querySelectorAll("button, a, input:not([type=hidden]), progress, [role=img], [role=log]")].filter((each) =>
         !(each.getAttribute("aria-label") || each.getAttribute("aria-labelledby") || each.labels?.length || each.textContent.trim())
     ).map((each) => each.outerHTML)"""
     for path in ("/", "/submit", "/jobs", f"/jobs/{job.id}"):
