@@ -76,7 +76,7 @@ def build(checkout: Path, folder: Path) -> None:
         work, made = Path(name), Path(name) / "made"
         made.mkdir()
         _packages(checkout, version, work, made)
-        _image(made)
+        add_images(sd_image.CACHE, made)
         (made / f"raas-{version}.cdx.json").write_text(_bill(checkout, version))
         (made / SUMS).write_text(sums(made))
         if folder.exists():
@@ -120,6 +120,17 @@ def sums(folder: Path) -> str:
     return "".join(lines)
 
 
+def add_images(cache: Path, made: Path) -> None:
+    """Put in the card images of the present sources that the cache holds; a hard link needs no second place."""
+    for flavour in sd_image.FLAVOURS.values():
+        finished = cache / sd_image.plan_of(flavour).steps[-1].output
+        for packed in finished.glob("*.img.zst"):  # nothing, where it isn't built
+            try:
+                os.link(packed, made / packed.name)
+            except OSError:  # another disk
+                shutil.copyfile(packed, made / packed.name)
+
+
 def _packages(checkout: Path, version: str, work: Path, made: Path) -> None:
     """Everything that is built from the source alone, in a folder that holds the commit and nothing else."""
     name = f"raas-{version}"
@@ -135,17 +146,6 @@ def _packages(checkout: Path, version: str, work: Path, made: Path) -> None:
         run([sys.executable, "-c", _SDIST, made], cwd=source, environment=when)
         built = wheels.wheel(source, Path(tempfile.mkdtemp(dir=work)))
         shutil.move(built, made / built.name)
-
-
-def _image(made: Path) -> None:
-    """The card images that stand in the cache and are of the present sources; a hard link needs no second place."""
-    for flavour in sd_image.FLAVOURS.values():
-        finished = sd_image.CACHE / sd_image.plan_of(flavour).steps[-1].output
-        for packed in finished.glob("*.img.zst"):  # nothing, where it isn't built
-            try:
-                os.link(packed, made / packed.name)
-            except OSError:  # another disk
-                shutil.copyfile(packed, made / packed.name)
 
 
 def _bill(checkout: Path, version: str) -> str:

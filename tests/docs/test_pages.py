@@ -93,9 +93,7 @@ def test_the_settings_that_it_names_exist(page: Path) -> None:
     assert {name for name in named if not name.endswith((".py", ".yaml", ".dockerfile"))} <= set(KEYS)
 
 
-@pytest.mark.parametrize(
-    "line", ["raas sumbit x", "raas submit x --folow", "raas fleet forget pi", "raas nothing"]
-)
+@pytest.mark.parametrize("line", ["raas sumbit x", "raas submit x --folow", "raas fleet forget pi", "raas nothing"])
 def test_commands_that_dont_exist_are_found(line: str) -> None:
     assert complaint(line)
 
