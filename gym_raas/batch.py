@@ -43,10 +43,10 @@ class Models:
         """One pendulum for each model."""
         return Models(*np.array([dataclasses.astuple(model) for model in models]).T.copy())
 
-    def replace(self, index: int, model: Model) -> None:
-        """Give one pendulum other constants."""
+    def replace(self, which: npt.NDArray[np.int64], others: Models) -> None:
+        """Give some pendulums other constants."""
         for each in dataclasses.fields(self):
-            getattr(self, each.name)[index] = getattr(model, each.name)
+            getattr(self, each.name)[which] = getattr(others, each.name)
 
 
 def substeps(duration_s: float) -> tuple[int, float]:

@@ -61,18 +61,26 @@ class Imperfections:
 
 def drawn(robot: Robot, factor: float, rng: np.random.Generator) -> Model:
     """A model that the robot's recordings allow as well, with the fit's correlations; raises ValueError without a fit."""
+    return draws(robot, factor, rng, 1)[0]
+
+
+def draws(robot: Robot, factor: float, rng: np.random.Generator, number: int) -> list[Model]:
+    """As many such models."""
     found = _uncertainty(robot.fitted)
     if found is None:
         raise ValueError(f"robot {robot.name!r} has no fitted uncertainties to draw from: calibrate it, or randomise=0")
     names, covariance = found
-    change = factor * rng.multivariate_normal(np.zeros(len(names)), covariance, method="eigh")
+    changes = factor * rng.multivariate_normal(np.zeros(len(names)), covariance, number, method="eigh")
     limits = {each.name: each.metadata["range"] for each in dataclasses.fields(Model)}
-    values = {
-        name: float(np.clip(getattr(robot.model, name) + by, *limits[name]))
-        for name, by in zip(names, change, strict=True)
+    columns = {
+        name: np.clip(getattr(robot.model, name) + change, *limits[name]).tolist()
+        for name, change in zip(names, changes.T, strict=True)
         if name in limits
     }
-    return dataclasses.replace(robot.model, **values)
+    return [
+        dataclasses.replace(robot.model, **dict(zip(columns, row, strict=True)))
+        for row in zip(*columns.values(), strict=True)
+    ]
 
 
 def _uncertainty(fitted: dict[str, Any]) -> tuple[list[str], npt.NDArray[np.float64]] | None:

@@ -137,8 +137,8 @@ class PendulumVector(gymnasium.vector.VectorEnv[Observations, npt.NDArray[np.flo
             self._angles[which] = self.np_random.uniform(-math.pi, math.pi, len(which))
             self._velocities[which] = self.np_random.uniform(-1.0, 1.0, len(which))
         if self._randomise:
-            for index in which:
-                self._models.replace(index, imperfections.drawn(self.robot, self._randomise, self.np_random))
+            models = imperfections.draws(self.robot, self._randomise, self.np_random, len(which))
+            self._models.replace(which, Models.of(models))
 
     def _observations(self) -> Observations:
         top = task.MAX_SPEED_RAD_S
