@@ -86,6 +86,14 @@ def test_a_bad_program_harms_nobody(careful: Appliance, git_server: GitServer, t
     check(careful, git_server, tmp_path, row)
 
 
+def test_a_job_that_runs_is_seen_by_what_looks_for_its_processes(careful: Appliance) -> None:
+    job = careful.submit({"run.py": "import time\ntime.sleep(60)\n"})
+    eventually(lambda: any("run.py" in command for command in processes_of_jobs(careful)), 60.0, "the job is seen")
+    careful.client.cancel(job.id)
+    careful.finished(job.id)
+    eventually(lambda: not processes_of_jobs(careful), CLEAN_S, Gone.PROCESSES.value)
+
+
 def test_after_all_of_that_a_good_job_runs(careful: Appliance) -> None:
     job = careful.finished(careful.submit({"run.py": GOOD_PROGRAM}).id)
     assert (job.state, careful.log(job.id)) == (State.SUCCEEDED, "hello\n")
@@ -113,7 +121,7 @@ def submit(appliance: Appliance, server: GitServer, folder: Path, row: BadInput)
 
 def everything_is_gone(appliance: Appliance, job: JobView, gone: frozenset[Gone]) -> None:
     probes = {
-        Gone.PROCESSES: lambda: not processes_of_jobs(),
+        Gone.PROCESSES: lambda: not processes_of_jobs(appliance),
         Gone.CONTAINERS: lambda: not containers(appliance),
         Gone.MOUNTS: lambda: str(appliance.paths.data) not in Path("/proc/mounts").read_text(),
         Gone.FILES: lambda: not appliance.paths.source(job.id).exists() and not appliance.paths.upload(job.id).exists(),
@@ -123,18 +131,36 @@ def everything_is_gone(appliance: Appliance, job: JobView, gone: frozenset[Gone]
         eventually(probes[what], CLEAN_S, what.value)
 
 
-def processes_of_jobs() -> list[str]:
-    """Processes of the users that jobs, git and unpackers run as, but for cells that wait for their job."""
-    users = {Config().sandbox.uid, Config().fetch.uid}
-    return [process.command for process in processes() if process.uid in users and not waits(process.pid)]
+def processes_of_jobs(appliance: Appliance) -> list[str]:
+    """Processes of this appliance's jobs, git and unpackers, but for the cell that waits for its job."""
+    uids = Config()
+    return [
+        process.command
+        for process in processes()
+        if (process.uid == uids.sandbox.uid and drives(process.pid, appliance))
+        or (process.uid == uids.fetch.uid and descends(process.pid, appliance))
+    ]
 
 
-def waits(pid: int) -> bool:
-    """Whether a process is in a cell whose job hasn't come yet, or has gone meanwhile."""
+def drives(pid: int, appliance: Appliance) -> bool:
+    """Whether a process is in a cell of this appliance whose job has come."""
     try:
-        return "/jobs/.cells/" in Path(f"/proc/{pid}/mountinfo").read_text()
-    except OSError:
-        return True
+        mounts = Path(f"/proc/{pid}/mountinfo").read_text()
+    except OSError:  # gone meanwhile
+        return False
+    return "/".join(appliance.paths.data.parts[-3:]) in mounts and "/jobs/.cells/" not in mounts
+
+
+def descends(pid: int, appliance: Appliance) -> bool:
+    """Whether one of this appliance's processes started it, or who started it."""
+    while pid > 1:
+        try:
+            if str(appliance.paths.data) in Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
+                return True
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
+        except OSError:  # gone meanwhile
+            return False
+    return False
 
 
 def containers(appliance: Appliance) -> list[str]:
