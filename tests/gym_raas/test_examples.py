@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.util
 import math
 import os
@@ -10,9 +11,11 @@ import random
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -97,3 +100,37 @@ def test_swing_up_balances_from_anywhere_within_five_seconds(counts: int, delay_
         robot = dataclasses.replace(packaged, model=model)
         times_s.append(upright_since_s(example.Controller(), robot, start, counts, delay_steps, rng))
     assert max(times_s) <= 5.0
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, ModuleType]]:
+    """policy.py and train.py, whose imports are found as where somebody runs them."""
+    monkeypatch.syspath_prepend(str(EXAMPLES / "trained"))
+    yield importlib.import_module("policy"), importlib.import_module("train")
+    for name in ("policy", "train"):
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("imperfections", ["none", "measured"])
+def test_the_trained_policy_balances_twenty_pendulums_within_five_seconds(
+    trained: tuple[ModuleType, ModuleType], imperfections: str
+) -> None:
+    policy, _ = trained
+    weights = np.loadtxt(EXAMPLES / "trained" / "weights.txt")[None]
+    assert weights.shape == (1, policy.SIZE)
+    env = gymnasium.make("raaspendulum-v1", robot=load_robot(), imperfections=imperfections)
+    for seed in range(20):
+        seen, _ = env.reset(seed=seed, options={"start": "hanging"})
+        last, heights = np.zeros((1, 1)), []
+        for _ in range(400):
+            last = policy.actions_of(weights, seen[None, None], last)
+            seen, *_ = env.step(last[0])
+            heights.append(seen[0])
+        assert min(heights[100:]) > 0.95, f"start {seed}"
+
+
+def test_training_repeats_itself_with_the_same_seed(trained: tuple[ModuleType, ModuleType]) -> None:
+    _, train = trained
+    weights = train.train(2, seed=3, steps=10)
+    assert np.array_equal(weights, train.train(2, seed=3, steps=10))
+    assert not np.array_equal(weights, train.train(2, seed=4, steps=10))
