@@ -62,4 +62,4 @@ def test_every_command_of_the_makefile_is_explained() -> None:
 
 
 def test_continuous_integration_runs_what_people_run() -> None:
-    assert (ROOT / ".ci/run").read_text().splitlines()[-1] == "exec make test"
+    assert "make test" in (ROOT / ".ci/run").read_text().splitlines()

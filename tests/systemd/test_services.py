@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from tests.systemd.conftest import SERVICES
 from tests.systemd.machine import PYTHON, Machine
 
 pytestmark = pytest.mark.timeout(600)
+#: Names of waiting cells.
+_NUMBER = re.compile(r"[0-9a-f]{16}")
 IDLE = ("pigpiod", "raas-federation", "raas-pins")
 
 
@@ -189,10 +192,11 @@ def test_a_real_job_crosses_all_users_with_hardening_on(machine: Machine, tmp_pa
 def _left(machine: Machine) -> dict[str, object]:
     """What could leak: processes, sockets, files, mounts, control groups, and systemd's own descriptors."""
     count = "find {} | wc -l"
+    files = machine.run("find", "/run/raas", "/dev/shm", "/var/lib/raas/jobs", "/var/lib/raas/inbox")
     return {
         "processes": machine.processes(),
         "sockets": len(machine.run("ss", "-xlH").splitlines()) + len(machine.run("ss", "-tlH").splitlines()),
-        "files": machine.run("find", "/run/raas", "/dev/shm", "/var/lib/raas/jobs", "/var/lib/raas/inbox"),
+        "files": sorted(_NUMBER.sub("…", files).splitlines()),
         "mounts": len(machine.run("cat", "/proc/1/mounts").splitlines()),
         "groups": int(machine.run("sh", "-c", count.format("/sys/fs/cgroup -type d -name 'raas*'"))),
         "temporary": int(machine.run("sh", "-c", count.format("/tmp /var/tmp -name 'systemd-private-*-raas*'"))),
@@ -200,8 +204,10 @@ def _left(machine: Machine) -> dict[str, object]:
 
 
 def test_ten_stops_and_starts_leak_nothing(machine: Machine) -> None:
-    def wait_for_loop() -> None:
+    def wait_until_ready() -> None:
         machine.until(lambda: machine.probe("guard", "stop", "status").get("alive", False), "the loop")
+        one = "one cell to wait for the next job"
+        machine.until(lambda: len(machine.run("docker", "ps", "--all", "--quiet").split()) == 1, one)
 
     def stop() -> None:
         machine.run(
@@ -211,13 +217,13 @@ def test_ten_stops_and_starts_leak_nothing(machine: Machine) -> None:
 
     stop()
     machine.run("systemctl", "start", "raas.target")
-    wait_for_loop()
+    wait_until_ready()
     before = _left(machine)
     descriptors = len(machine.run("ls", "/proc/1/fd").split())
     for _ in range(10):
         stop()
         machine.run("systemctl", "start", "raas.target")
-    wait_for_loop()
+    wait_until_ready()
     deadline_s = time.monotonic() + 20.0
     while (after := _left(machine)) != before and time.monotonic() < deadline_s:
         time.sleep(0.2)
