@@ -16,8 +16,8 @@ from tests.systemd.conftest import SERVICES
 from tests.systemd.machine import PYTHON, Machine
 
 pytestmark = pytest.mark.timeout(600)
-#: Names of waiting cells.
-_NUMBER = re.compile(r"[0-9a-f]{16}")
+#: Names of waiting cells, and process ids.
+_NUMBER = re.compile(r"[0-9a-f]{16}|(?<=--parent=)\d+")
 IDLE = ("pigpiod", "raas-federation", "raas-pins")
 
 
@@ -194,7 +194,7 @@ def _left(machine: Machine) -> dict[str, object]:
     count = "find {} | wc -l"
     files = machine.run("find", "/run/raas", "/dev/shm", "/var/lib/raas/jobs", "/var/lib/raas/inbox")
     return {
-        "processes": machine.processes(),
+        "processes": [(user, _NUMBER.sub("…", command)) for user, command in machine.processes()],
         "sockets": len(machine.run("ss", "-xlH").splitlines()) + len(machine.run("ss", "-tlH").splitlines()),
         "files": sorted(_NUMBER.sub("…", files).splitlines()),
         "mounts": len(machine.run("cat", "/proc/1/mounts").splitlines()),
