@@ -130,7 +130,7 @@ def test_left_over_cells_go_before_the_robot_is_looked_at_and_sessions_end(house
     house.start()
     house.until(lambda: Disarm in house.guard.requests())
     house.until(lambda: [entry.name for entry in house.paths.shm.iterdir()] == [house.paths.live_ring.name])
-    assert house.cells.sweeps == 1
+    assert house.cells.sweeps >= 1, "once by the recovery; whoever keeps a cell waiting sweeps as well"
 
 
 def test_a_hostile_record_leads_nowhere(house: House) -> None:
