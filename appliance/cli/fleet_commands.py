@@ -27,6 +27,7 @@ from appliance.federation.membership import NotYet
 from appliance.federation.probe import probe
 from appliance.federation.requests import Get
 from appliance.federation.s3_store import Bucket, S3Store
+from appliance.federation.signing import Ed25519Signer
 
 fleet = typer.Typer(no_args_is_help=True, help="Many appliances that share one bucket, without a server.")
 _OPERATOR = "operator"
@@ -165,9 +166,7 @@ def admit(
     shared: Context = context.obj
     with reported():
         reach = _reach(shared, config, bucket, endpoint, region, name, access_key, secret_key)
-        store, operator = reach.store(), keyring.operator(key)
-        charter = _charter(store, reach, operator.public)
-        now_s = store.perform(Get(reach.keys.charter)).date_s
+        store, operator, charter, now_s = _office(reach, key)
         made = membership.admit(store.perform, reach.keys, operator, who, now_s, compacts=compacts)
         mark = charters.fingerprint(made.public)
         shared.show({"who": who, "fingerprint": mark}, view.done(f"'{who}' ({mark}) is a member of '{charter.fleet}'"))
@@ -183,9 +182,7 @@ def expel(
     shared: Context = context.obj
     with reported():
         reach = _reach(shared, config, bucket, endpoint, region, name, access_key, secret_key)
-        store, operator = reach.store(), keyring.operator(key)
-        charter = _charter(store, reach, operator.public)
-        now_s = store.perform(Get(reach.keys.charter)).date_s
+        store, operator, charter, now_s = _office(reach, key)
         membership.expel(store.perform, reach.keys, operator, charter, who, now_s)
         text = f"'{who}' is out; the others learn of it within {charter.timing.revoked_s / 60:.0f} minutes"
         shared.show({"who": who}, view.done(text))
@@ -255,6 +252,13 @@ def policy(
             raise BadSource(f"There are policies for aws and seaweedfs, not for '{kind}'.")
         made = policies.aws if kind == "aws" else policies.seaweedfs
         shared.show(made(place, keys, who, compacts=compacts), "", json=True)
+
+
+def _office(reach: _Reach, key: Path) -> tuple[S3Store, Ed25519Signer, Charter, float]:
+    """What the operator decides with: bucket, key, charter, and the server's time. Raises Missing, NotYet."""
+    store, operator = reach.store(), keyring.operator(key)
+    charter = _charter(store, reach, operator.public)
+    return store, operator, charter, store.perform(Get(reach.keys.charter)).date_s
 
 
 def _charter(store: S3Store, reach: _Reach, public: bytes | None) -> Charter:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from appliance import terminal
-from appliance.shapes import Health, ImageView, JobView, RobotView, TokenView
+from appliance.shapes import Health, ImageView, JobView, TokenView
 
 _COLOURS = {
     "queued": "cyan",
@@ -121,12 +121,6 @@ def token_table(tokens: list[TokenView]) -> Table:
         )
         table.add_row(said(token.name), may, day(token.made_at), until)
     return table
-
-
-def robot_line(robot: RobotView) -> Text:
-    """The robot in one sentence."""
-    colour = "red" if robot.stopped or robot.fault != "none" else "green"
-    return Text.assemble(said(robot.name, "bold"), "  ", said(robot.state, colour), "  ", said(robot.sentence))
 
 
 def health_table(health: Health) -> Table:

@@ -10,8 +10,6 @@ from appliance import ulid
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _SLOT: Final = re.compile(r"[0-9]{4}")
-#: More entries than this no honest log has; the names have four digits.
-MAX_SLOT: Final = 9999
 
 
 def is_name(text: object) -> bool:
