@@ -22,6 +22,7 @@ from appliance.errors import EngineError
 
 #: Folders whose tests share one thing that takes long to start.
 _TOGETHER = ("tests/systemd",)
+#: Files and folders that take minutes, and mostly wait.
 _LONG = (
     "tests/systemd/",
     "tests/end_to_end/",
