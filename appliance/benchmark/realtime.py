@@ -113,7 +113,7 @@ def run(config: Config, seconds: float, pairs: int, *, load: bool, say: Callable
         period_us = 1_000_000 // settings.rate_hz
         runs.beside.append(cyclictest.lateness_us(core, settings.priority, period_us, seconds))
 
-    with _stressed() if load else contextlib.nullcontext():
+    with stressed() if load else contextlib.nullcontext():
         for pair in range(pairs):
             both = [("the loop", the_loop), ("cyclictest", its_rival)] if compare else [("the loop", the_loop)]
             # What changes slowly on the machine meets both alike: every other pair goes the other way round.
@@ -207,7 +207,7 @@ def _verdict(loop: Lateness, period_us: int, missed: int, ratios: list[Ratio]) -
 
 
 @contextlib.contextmanager
-def _stressed() -> Iterator[None]:
+def stressed() -> Iterator[None]:
     """stress-ng on all cores: arithmetic, memory, file metadata, context switches."""
     if shutil.which("stress-ng") is None:
         raise RaasError("--load needs stress-ng; install Debian's package stress-ng.")

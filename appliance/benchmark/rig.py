@@ -93,13 +93,17 @@ class Rig:
 
 
 @contextlib.contextmanager
-def running_rig() -> Iterator[Rig]:
-    """Start a twin and the real-time processes; stop them at the end. Raises RobotError when they don't come up."""
+def running_rig(config: str = "") -> Iterator[Rig]:
+    """Start a twin and the real-time processes; stop them at the end. Raises RobotError when they don't come up.
+
+    config: text of their raas.yaml; as it is, all defaults hold.
+    """
     with tempfile.TemporaryDirectory(prefix="raas-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         paths, pin_log = Paths.of(folder / "data", folder / "run"), folder / "pins"
         for path in (paths.data, paths.runtime):
             path.mkdir(parents=True)
+        paths.config.write_text(config)
         port_file = folder / "port"
         twin = ["appliance.realtime.twin", "--port", "0", "--port-file", str(port_file)]
         stack.enter_context(_process([*twin, "--pin-log", str(pin_log), "--fifo-priority", "50"], folder))

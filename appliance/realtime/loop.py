@@ -100,10 +100,12 @@ def main(argv: list[str] | None = None) -> int:
     if not die_with_parent(arguments.parent):
         return 0
     _log.info("%s", machine.prepare(loop_core(settings.realtime.cpu), settings.realtime.priority))
+    upkeep = machine.Upkeep()
     try:
         keep_time(tick, 1e6 / settings.realtime.rate_hz, lambda: bool(going))
     finally:
         tick.stop(monotonic_us())
+        _log.info("%s", upkeep.report())
     return 0
 
 

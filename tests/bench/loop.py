@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -20,9 +19,10 @@ from appliance.benchmark.rig import Rig, running_rig
 from appliance.config import Config
 from appliance.realtime.cores import loop_core
 from appliance.realtime.pigpiod_protocol import REPLY, Cmd, request, words
+from tests.bench.process_memory import Memory
 
 SECONDS = 20.0
-_DRIVER = """
+DRIVER = """
 import sys, time
 import gymnasium, gym_raas
 env = gymnasium.make('raaspendulum-v1', disable_env_checker=True).unwrapped
@@ -45,14 +45,6 @@ while True:
         except zmq.Again:
             socket.poll(10, zmq.POLLOUT)
 """
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Of the loop's process: page faults and resident memory, kB."""
-
-    faults: int
-    resident_kb: int
 
 
 @dataclass(frozen=True)
@@ -89,24 +81,18 @@ def measure(seconds: float = SECONDS) -> Found:
 def _run(rig: Rig, seconds: float, *, flood: bool) -> Loop:
     with rig.session(seconds + 20.0, os.getgid()) as drive:
         flooder = subprocess.Popen([sys.executable, "-c", _FLOOD, drive.address]) if flood else None
-        driver = [sys.executable, "-W", "ignore", "-c", _DRIVER, str(seconds)]
+        driver = [sys.executable, "-W", "ignore", "-c", DRIVER, str(seconds)]
         process = subprocess.Popen(driver, env={**os.environ, "RAAS_ROBOT": drive.address})
         time.sleep(seconds / 4.0)  # whatever is touched for the first time has been touched
-        before = _memory(rig.loop_pid())
+        before = Memory.of(rig.loop_pid())
         process.wait()
-        after = _memory(rig.loop_pid())
+        after = Memory.of(rig.loop_pid())
         if flooder is not None:
             flooder.kill()
             flooder.wait()
         _, ticks = drive.records()
     late_us, work_us = (_percentiles([getattr(tick, name) for tick in ticks]) for name in ("late_us", "work_us"))
     return Loop(late_us, work_us, after.faults - before.faults, after.resident_kb - before.resident_kb)
-
-
-def _memory(pid: int) -> Memory:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return Memory(int(fields[7]) + int(fields[9]), pages * os.sysconf("SC_PAGESIZE") // 1024)
 
 
 def _exchange(rig: Rig, seconds: float) -> tuple[float, float]:
