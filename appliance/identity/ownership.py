@@ -16,12 +16,14 @@ import msgspec
 
 from appliance import durable
 from appliance.errors import Conflict, RaasError
-from appliance.identity import passwords
+from appliance.identity import passwords, sessions
 
 #: No letters or digits that look like others.
 _ALPHABET: Final = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 _CODE_CHARACTERS: Final = 10
 _MAX_TOKENS: Final = 200
+#: Sessions that were logged out before their end; with one more, all sessions end.
+_MAX_ENDED: Final = 1000
 
 Right = Literal["submit", "owner"]
 
@@ -40,10 +42,18 @@ class Token(msgspec.Struct, frozen=True):
         return self.ends_at is not None and now_s >= self.ends_at
 
 
+class Holder(msgspec.Struct, frozen=True):
+    """Who shows a credential: what he may do, and the name on his token ('' for the owner by password)."""
+
+    right: Right
+    name: str = ""
+
+
 class _Kept(msgspec.Struct, frozen=True):
     password: str
     secret: str
     tokens: tuple[Token, ...] = ()
+    ended: tuple[tuple[str, int], ...] = ()  # nonces of sessions that were logged out, and when they would have ended
 
 
 class Denied(RaasError):
@@ -53,9 +63,9 @@ class Denied(RaasError):
 class Ownership:
     """The folder's content. One process writes it; every change is durable when the call returns."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, most_ended: int = _MAX_ENDED) -> None:
         """Read it. Raises RaasError where the owner's file is broken: it is never taken for an unclaimed appliance."""
-        self._folder = folder
+        self._folder, self._most_ended = folder, most_ended
         self._file, self._code_file = folder / "owner.json", folder / "setup-code"
         self._kept = self._read()
 
@@ -63,11 +73,6 @@ class Ownership:
     def is_claimed(self) -> bool:
         """Whether there is an owner."""
         return self._kept is not None
-
-    @property
-    def secret(self) -> bytes:
-        """What sessions are signed with; empty, and of no use, while unclaimed."""
-        return bytes.fromhex(self._kept.secret) if self._kept else b""
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -132,6 +137,36 @@ class Ownership:
         digest = _digest(text)
         found = next((token for token in self.tokens if _same(token.sha256, digest)), None)
         return None if found is None or found.has_ended(now_s) else found
+
+    def log_in(self, now_s: float, token: Token | None = None) -> str:
+        """A new session, of a token's holder or of the owner. Raises Conflict."""
+        return sessions.issue(bytes.fromhex(self._owner().secret), now_s, token.sha256 if token else "")
+
+    def session(self, text: str, now_s: float) -> Holder | None:
+        """Whose session this is, unless it has ended, was logged out, or its token is gone."""
+        found = self._session(text, now_s)
+        if found is None or not found.subject:
+            return None if found is None else Holder("owner")
+        token = next((token for token in self.tokens if _same(token.sha256, found.subject)), None)
+        return None if token is None or token.has_ended(now_s) else Holder(token.right, token.name)
+
+    def log_out(self, text: str, now_s: float) -> None:
+        """End a session for whoever has kept a copy of it, too."""
+        found = self._session(text, now_s)
+        if found is None:
+            return
+        kept = self._owner()
+        ended = (*(each for each in kept.ended if each[1] > now_s), (found.nonce, found.ends_at))
+        if len(ended) > self._most_ended:
+            self._write(msgspec.structs.replace(kept, secret=secrets.token_hex(32), ended=()))
+        else:
+            self._write(msgspec.structs.replace(kept, ended=ended))
+
+    def _session(self, text: str, now_s: float) -> sessions.Session | None:
+        if self._kept is None:
+            return None
+        found = sessions.read(bytes.fromhex(self._kept.secret), text, now_s)
+        return None if found is None or any(nonce == found.nonce for nonce, _ in self._kept.ended) else found
 
     def _owner(self) -> _Kept:
         if self._kept is None:

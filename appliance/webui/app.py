@@ -17,7 +17,7 @@ from appliance.identity.ownership import Ownership
 from appliance.jobs import State
 from appliance.paths import Paths
 from appliance.store import Store
-from appliance.webui import samples
+from appliance.webui import bodies, samples
 from appliance.webui.api_routes import ApiRoutes
 from appliance.webui.board import Board
 from appliance.webui.comparing import Comparing
@@ -82,7 +82,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     images = JobImages(paths, disk, config.job.image)
     counter = Counter(config, store, inbox, images, time.time)
     robot = RobotRoutes(config, board, Doctor(config, paths, board, store, time.time))
-    site = Site(ErrorsShown(templates, board.robot))
+    site = Site(bodies.check, ErrorsShown(templates, board.robot))
     files.install(site)
     ApiRoutes(templates, board).install(site)
     samples.install(site)

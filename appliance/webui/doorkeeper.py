@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from appliance.identity import sessions
 from appliance.identity.ownership import Ownership
 from appliance.shapes import Problem
 from appliance.webui import cookies
 from appliance.webui.gatekeeper import READING
 from appliance.webui.web import JSON, PERSON, ROLE, Environ, Refusal, StartResponse, WsgiApp, encode_json
 
-#: Holds a session, or a token.
+#: Holds a session.
 SESSION_COOKIE: Final = "raas_session"
 STOPPING: Final = frozenset({"/stop", "/api/robot/stop"})
 ENTRANCES: Final = frozenset({"/login", "/logout", "/claim"})
@@ -71,12 +70,11 @@ class Doorkeeper:
         if self.at_home and not self.ownership.is_claimed:
             return Role.OWNER, ""
         scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        cookie, now_s = _cookie(environ), self.now_s()
-        token = self.ownership.token(given.strip() if scheme.lower() == "bearer" else cookie, now_s)
-        if token is not None:
-            return Role.OWNER if token.right == "owner" else Role.SUBMITTER, token.name
-        if self.ownership.is_claimed and sessions.is_valid(self.ownership.secret, cookie, now_s):
-            return Role.OWNER, ""
+        now_s = self.now_s()
+        holder = self.ownership.token(given.strip(), now_s) if scheme.lower() == "bearer" else None
+        holder = holder or self.ownership.session(_cookie(environ), now_s)
+        if holder is not None:
+            return Role.OWNER if holder.right == "owner" else Role.SUBMITTER, holder.name
         return Role.SUBMITTER if self.anyone_submits else Role.VISITOR, ""
 
     def _check(self, environ: Environ) -> None:

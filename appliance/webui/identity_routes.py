@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl
 
 from appliance.errors import RaasError
 from appliance.identity import sessions
-from appliance.identity.ownership import Denied, Ownership
+from appliance.identity.ownership import Denied, Ownership, Token
 from appliance.identity.passwords import BadPassword
 from appliance.realtime.pacing import TokenBucket
+from appliance.webui import bodies
 from appliance.webui.board import Board
 from appliance.webui.doorkeeper import SESSION_COOKIE
-from appliance.webui.submissions import json_body
 from appliance.webui.threads import Threads
 from appliance.webui.web import HTML, Refusal, Request, Response, Site, Templates, redirect
 
@@ -66,16 +66,17 @@ class IdentityRoutes:
     def login(self, request: Request) -> Response:
         """Exchange the password, or a token, for a cookie."""
         secret = self._attempt(request).get("password", "").strip()
-        if self.ownership.token(secret, self.now_s()) is not None:
-            return _with_cookie(f"{SESSION_COOKIE}={secret}; Max-Age={sessions.LIFETIME_S}{_COOKIE}")
-        try:
-            self._hashing.call(self.ownership.check, secret)
-        except Denied as error:
-            return self._page("login.html", "Log in", 403, str(error))
-        return self._logged_in()
+        token = self.ownership.token(secret, self.now_s())
+        if token is None:
+            try:
+                self._hashing.call(self.ownership.check, secret)
+            except Denied as error:
+                return self._page("login.html", "Log in", 403, str(error))
+        return self._logged_in(token=token)
 
-    def logout(self, _request: Request) -> Response:
-        """Forget the session in this browser."""
+    def logout(self, request: Request) -> Response:
+        """End the session, for copies of its cookie, too."""
+        self._hashing.call(self.ownership.log_out, request.cookies.get(SESSION_COOKIE, ""), self.now_s())
         return _with_cookie(f"{SESSION_COOKIE}=; Max-Age=0{_COOKIE}")
 
     def change_password(self, request: Request) -> Response:
@@ -96,10 +97,10 @@ class IdentityRoutes:
             self._attempts.popitem(last=False)
         if not bucket.take(now_s):
             raise Refusal(429, "too_many_attempts", f"Too many attempts. Wait {1 / RATE_HZ:.0f} s and try again.")
-        return dict(parse_qsl(json_body(request).decode(errors="replace"), keep_blank_values=True))
+        return dict(parse_qsl(bodies.read(request).decode(errors="replace"), keep_blank_values=True))
 
-    def _logged_in(self, target: str = "/") -> Response:
-        session = sessions.issue(self.ownership.secret, self.now_s())
+    def _logged_in(self, target: str = "/", token: Token | None = None) -> Response:
+        session = self.ownership.log_in(self.now_s(), token)
         return _with_cookie(f"{SESSION_COOKIE}={session}; Max-Age={sessions.LIFETIME_S}{_COOKIE}", target)
 
     def _page(self, template: str, title: str, status: int, problem: str = "") -> Response:

@@ -36,13 +36,15 @@ from appliance.shapes import (
     TokenWish,
 )
 from appliance.webui.doorkeeper import Role, needed
+from appliance.webui.gatekeeper import READING
 from appliance.webui.job_routes import DOWNLOADS, GROUPS, MAX_PAGE_JOBS, MAX_SEARCH_CHARACTERS
 from appliance.webui.robot_routes import StopWish
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"
 _ALWAYS: Final = (400, 401, 403, 421)  # said before any handler is asked
-_WRITING: Final = (413,)
+_WRITING: Final = (413, 415)  # as are these, but not of a stop
+_SLOW: Final = (408,)
 _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "job_id": {"type": "string", "pattern": "^[0-9A-HJKMNP-TV-Z]{26}$"},
     "file_name": {"enum": list(DOWNLOADS)},
@@ -190,7 +192,7 @@ def _is_shape(shape: Any) -> bool:
 
 
 def _operation(each: Operation, known: dict[Any, dict[str, Any]]) -> dict[str, Any]:
-    refusals = {*_ALWAYS, *each.refusals, *(_WRITING if each.body or each.form else ())}
+    refusals = {*_ALWAYS, *each.refusals, *_of_bodies(each)}
     found: dict[str, Any] = {
         "summary": each.summary,
         "operationId": _identifier(each),
@@ -210,6 +212,12 @@ def _operation(each: Operation, known: dict[Any, dict[str, Any]]) -> dict[str, A
     if each.body or each.form:
         found["requestBody"] = {"required": each.body is not StopWish, "content": _bodies(each, known)}
     return found
+
+
+def _of_bodies(each: Operation) -> tuple[int, ...]:
+    if each.method in READING or each.body is StopWish:
+        return ()
+    return (*_WRITING, *(_SLOW if each.body or each.form else ()))
 
 
 def _identifier(each: Operation) -> str:

@@ -18,10 +18,9 @@ from appliance.care.service_logs import Words
 from appliance.errors import Conflict, NotFound
 from appliance.paths import Paths
 from appliance.units import UnitError
-from appliance.webui import identity, wording
+from appliance.webui import bodies, identity, wording
 from appliance.webui.board import Board
 from appliance.webui.owner_looks import Looks
-from appliance.webui.submissions import json_body
 from appliance.webui.web import HTML, Refusal, Request, Response, Site, Templates, json_response
 
 _LOG = logging.getLogger("webui")
@@ -151,7 +150,7 @@ class OwnerPages:
 
 def form_fields(request: Request) -> dict[str, str]:
     """A small form's fields. Raises Refusal where it is no small form."""
-    return dict(parse_qsl(json_body(request).decode(errors="replace"), keep_blank_values=True))
+    return dict(parse_qsl(bodies.read(request).decode(errors="replace"), keep_blank_values=True))
 
 
 def _with(answer: Response, headers: Mapping[str, str]) -> Response:

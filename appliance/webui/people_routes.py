@@ -12,8 +12,8 @@ import msgspec
 from appliance.errors import RaasError
 from appliance.identity.ownership import Ownership, Token
 from appliance.shapes import NewToken, TokenView, TokenWish
+from appliance.webui import bodies
 from appliance.webui.owner_pages import OwnerFrame, form_fields
-from appliance.webui.submissions import json_body
 from appliance.webui.web import Refusal, Request, Response, Site, json_response, redirect
 
 _DAY_S: Final = 86400.0
@@ -62,7 +62,7 @@ class PeopleRoutes:
     def add(self, request: Request) -> Response:
         """POST /api/tokens: 201 and the token, which isn't told again."""
         try:
-            wish = msgspec.json.decode(json_body(request), type=TokenWish)
+            wish = msgspec.json.decode(bodies.read(request), type=TokenWish)
         except msgspec.DecodeError as error:
             example = '{"name": "anna", "right": "submit", "days": 90}'
             raise Refusal(400, "bad_json", f"{error}. Send JSON like {example}.") from error

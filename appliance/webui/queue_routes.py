@@ -12,11 +12,10 @@ from appliance import facts
 from appliance.errors import Conflict
 from appliance.shapes import MoveJob, PinJob
 from appliance.store import Store
-from appliance.webui import job_views
+from appliance.webui import bodies, job_views
 from appliance.webui.job_images import JobImages
 from appliance.webui.job_views import Lens
 from appliance.webui.store_threads import StoreThreads
-from appliance.webui.submissions import json_body
 from appliance.webui.web import Refusal, Request, Response, Site, json_response, redirect
 
 
@@ -99,6 +98,6 @@ def _home(_answer: Response) -> Response:
 
 def _body(request: Request, shape: type[Any], example: str) -> Any:
     try:
-        return msgspec.json.decode(json_body(request), type=shape)
+        return msgspec.json.decode(bodies.read(request), type=shape)
     except msgspec.DecodeError as error:
         raise Refusal(400, "bad_json", f"{error}. Send JSON like {example}.") from error

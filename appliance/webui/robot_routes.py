@@ -13,16 +13,16 @@ from appliance.config import Config
 from appliance.errors import RobotError
 from appliance.realtime.control import Resume, Stop
 from appliance.shapes import Health, RobotView
-from appliance.webui import identity
+from appliance.webui import bodies, identity
 from appliance.webui.board import Board
 from appliance.webui.health import Doctor
-from appliance.webui.submissions import json_body
 from appliance.webui.web import Refusal, Request, Response, Site, json_response
 from gym_raas import parameters
 
 YAML: Final = "application/yaml"
 _MOTION_S: Final = 10.0
 _MAX_WHY_CHARACTERS: Final = 200
+_WHY_PATIENCE_S: Final = 0.25
 
 
 class StopWish(msgspec.Struct, frozen=True):
@@ -82,8 +82,8 @@ class RobotRoutes:
 
 
 def _why(request: Request) -> str:
-    """The reason in the body. A body that can't be understood is no reason not to stop."""
+    """The reason in the body. A body that can't be understood, or doesn't come, is no reason not to stop."""
     try:
-        return terminal.line(msgspec.json.decode(json_body(request), type=StopWish).why)
+        return terminal.line(msgspec.json.decode(bodies.read(request, _WHY_PATIENCE_S), type=StopWish).why)
     except (msgspec.DecodeError, Refusal, OSError):
         return ""

@@ -14,23 +14,15 @@ from appliance.errors import BadSource
 from appliance.intake import git_url
 from appliance.shapes import SubmitGit
 from appliance.store import Job, NewJob
-from appliance.webui import identity, samples
+from appliance.webui import bodies, identity, samples
 from appliance.webui.job_images import JobImages
 from appliance.webui.store_threads import StoreThreads
 from appliance.webui.uploads import Form, Inbox
 from appliance.webui.web import Refusal, Request
 
-MAX_JSON_BYTES: Final = 16 * 1024
 #: More than a day and a half of full-length jobs; whoever floods the queue fills neither disk nor lists without end.
 MAX_WAITING: Final = 1000
 _MAX_NAME_CHARACTERS: Final = 80
-
-
-def json_body(request: Request) -> bytes:
-    """The whole of a small body. Raises Refusal where it is larger than any that we know."""
-    if request.length_bytes is None or request.length_bytes > MAX_JSON_BYTES:
-        raise Refusal(413, "too_large", f"Send at most {MAX_JSON_BYTES // 1024} KiB of JSON, with its Content-Length.")
-    return request.body.read(request.length_bytes)
 
 
 @dataclass(frozen=True)
@@ -50,7 +42,7 @@ class Counter:
         if request.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
             return self._take_form(request)
         try:
-            wish = msgspec.json.decode(json_body(request), type=SubmitGit)
+            wish = msgspec.json.decode(bodies.read(request), type=SubmitGit)
         except msgspec.DecodeError as error:
             example = '{"git_url": "https://example.org/you/pendulum.git", "ref": "main", "name": "swing-up"}'
             raise Refusal(400, "bad_json", f"{error}. Send JSON like {example}.") from error

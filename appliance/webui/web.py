@@ -117,7 +117,9 @@ class Templates:
 class Site:
     """Routes and their handlers, as a WSGI application."""
 
-    def __init__(self, on_error: ErrorHandler) -> None:
+    def __init__(self, check: Callable[[Request], None], on_error: ErrorHandler) -> None:
+        """`check` raises for requests that no handler shall see; `on_error` answers to what was raised."""
+        self._check = check
         self._bottle = bottle.Bottle()
         self._bottle.default_error_handler = self._not_routed
         self._on_error = on_error
@@ -136,6 +138,7 @@ class Site:
     def _serve(self, handler: Handler, arguments: dict[str, str]) -> Any:
         request = _request(arguments)
         try:
+            self._check(request)
             response = handler(request)
         except Exception as error:  # noqa: BLE001 - the edge of the process: every error becomes an answer
             response = self._on_error(request, error)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from appliance.errors import Conflict, RaasError
 from appliance.identity import passwords, sessions
-from appliance.identity.ownership import Denied, Ownership
+from appliance.identity.ownership import Denied, Holder, Ownership
 from appliance.identity.passwords import BadPassword
 
 PASSWORD = "correct horse battery"
@@ -40,17 +40,17 @@ def test_a_password_has_a_length(password: str) -> None:
 
 def test_a_session_holds_until_its_end() -> None:
     session = sessions.issue(SECRET, NOW_S)
-    assert sessions.is_valid(SECRET, session, NOW_S + sessions.LIFETIME_S - 1)
-    assert not sessions.is_valid(SECRET, session, NOW_S + sessions.LIFETIME_S)
+    assert sessions.read(SECRET, session, NOW_S + sessions.LIFETIME_S - 1)
+    assert not sessions.read(SECRET, session, NOW_S + sessions.LIFETIME_S)
 
 
 def test_a_session_from_before_the_clock_was_set_does_not_last_for_years() -> None:
-    assert not sessions.is_valid(SECRET, sessions.issue(SECRET, NOW_S + 1e8), NOW_S)
+    assert not sessions.read(SECRET, sessions.issue(SECRET, NOW_S + 1e8), NOW_S)
 
 
 @given(st.text(max_size=300))
 def test_nobody_guesses_a_session(text: str) -> None:
-    assert not sessions.is_valid(SECRET, text, NOW_S)
+    assert not sessions.read(SECRET, text, NOW_S)
 
 
 @given(st.data())
@@ -58,11 +58,11 @@ def test_no_character_of_a_session_can_be_changed(data: st.DataObject) -> None:
     session = sessions.issue(SECRET, NOW_S)
     place = data.draw(st.integers(0, len(session) - 1))
     other = data.draw(st.characters().filter(lambda c: c != session[place]))
-    assert not sessions.is_valid(SECRET, session[:place] + other + session[place + 1 :], NOW_S)
+    assert not sessions.read(SECRET, session[:place] + other + session[place + 1 :], NOW_S)
 
 
 def test_another_secret_ends_all_sessions() -> None:
-    assert not sessions.is_valid(b"t" * 32, sessions.issue(SECRET, NOW_S), NOW_S)
+    assert not sessions.read(b"t" * 32, sessions.issue(SECRET, NOW_S), NOW_S)
 
 
 def test_the_setup_code_claims_once_however_it_is_written(tmp_path: Path) -> None:
@@ -103,11 +103,12 @@ def test_only_the_owners_password_opens(tmp_path: Path) -> None:
 
 def test_a_new_password_ends_sessions_and_keeps_tokens(tmp_path: Path) -> None:
     owner = claimed(tmp_path)
-    before, text = owner.secret, owner.add_token("anna", "submit", NOW_S)
+    before, text = owner.log_in(NOW_S), owner.add_token("anna", "submit", NOW_S)
+    assert owner.session(before, NOW_S) == Holder("owner")
     with pytest.raises(Denied):
         owner.change("wrong password", "another password")
     owner.change(PASSWORD, "another password")
-    assert owner.secret != before
+    assert owner.session(before, NOW_S) is None
     assert owner.token(text, NOW_S) is not None
     with pytest.raises(Denied):
         owner.check(PASSWORD)
@@ -142,3 +143,39 @@ def test_a_token_with_an_end_holds_until_then(tmp_path: Path) -> None:
     text = owner.add_token("anna", "submit", NOW_S, lasts_s=60.0)
     assert owner.token(text, NOW_S + 59.0) is not None
     assert Ownership(tmp_path).token(text, NOW_S + 60.0) is None
+
+
+def test_a_session_that_was_logged_out_is_of_no_use_to_whoever_kept_a_copy(tmp_path: Path) -> None:
+    owner = claimed(tmp_path)
+    one, other = owner.log_in(NOW_S), owner.log_in(NOW_S)
+    owner.log_out(one, NOW_S)
+    owner.log_out("nonsense", NOW_S)
+    for again in (owner, Ownership(tmp_path)):
+        assert again.session(one, NOW_S) is None
+        assert again.session(other, NOW_S) == Holder("owner")
+
+
+def test_a_session_of_a_token_may_what_the_token_may_and_ends_with_it(tmp_path: Path) -> None:
+    owner = claimed(tmp_path)
+    text = owner.add_token("anna", "submit", NOW_S, lasts_s=60.0)
+    session = owner.log_in(NOW_S, owner.token(text, NOW_S))
+    assert text not in session
+    assert owner.session(session, NOW_S) == Holder("submit", "anna")
+    assert owner.session(session, NOW_S + 60.0) is None
+    owner.remove_token("anna")
+    assert owner.session(session, NOW_S) is None
+
+
+def test_what_is_kept_of_sessions_that_were_logged_out_has_a_limit(tmp_path: Path) -> None:
+    claimed(tmp_path)
+    owner = Ownership(tmp_path, most_ended=2)
+    stays, later = owner.log_in(NOW_S), NOW_S + sessions.LIFETIME_S
+    for _ in range(2):
+        owner.log_out(owner.log_in(NOW_S), NOW_S)
+    assert owner.session(stays, NOW_S)
+    fresh = owner.log_in(later)
+    owner.log_out(owner.log_in(later), later)
+    assert owner.session(fresh, later), "those that have reached their end are forgotten"
+    for _ in range(2):
+        owner.log_out(owner.log_in(later), later)
+    assert owner.session(fresh, later) is None, "too many: all of them end"
