@@ -9,6 +9,8 @@ from typing import Final
 from appliance.calibration import residual
 from appliance.care.finding import Finding, failed, ok, unknown, warning
 from appliance.care.snapshot import Database, Robot, Settings
+from appliance.realtime.fault_sentences import FAULT_SENTENCES
+from appliance.realtime.telemetry import Fault
 
 AREA: Final = "robot"
 #: With which version of pigpiod the link was tested.
@@ -66,6 +68,7 @@ def robot(seen: Robot, *, is_real: bool) -> Iterator[Finding]:
     else:
         yield unknown(AREA, name, "the appliance isn't running", _START)
     yield from _guard(seen)
+    yield from _record(seen)
 
 
 def _pins(seen: Robot, *, is_real: bool) -> Iterator[Finding]:
@@ -106,3 +109,15 @@ def _guard(seen: Robot) -> Iterator[Finding]:
         yield failed(AREA, "gateway", "jobs can't reach the robot", "`journalctl -u raas-realtime`")
     else:
         yield ok(AREA, "motor loop", f"ticks; robot {seen.state.replace('_', ' ')}")
+
+
+def _record(seen: Robot) -> Iterator[Finding]:
+    """Every fault that was seen, also where somebody has resumed the robot since, and how its self-tests came out."""
+    for name, count in seen.faults:
+        fault, times = Fault.__members__.get(name.upper(), Fault.NONE), "once" if count == 1 else f"{count} times"
+        yield warning(AREA, name.replace("_", " "), f"seen {times} since the start", FAULT_SENTENCES[fault])
+    passed, failures = seen.self_tests
+    if failures:
+        yield warning(AREA, "self-tests", f"{failures} of {passed + failures} failed", "The robot's faults say why.")
+    elif passed:
+        yield ok(AREA, "self-tests", f"all {passed} passed")

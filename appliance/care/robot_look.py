@@ -53,6 +53,7 @@ def robot(config: Config, paths: Paths) -> Robot:
     return Robot(
         shown, version, motor, encoder, runs=True, state=said.state, fault=said.fault, loop_alive=said.loop_alive,
         gateway_alive=said.gateway_alive, stopped_by=(said.stop_who or "somebody") if said.stopped else "",
+        faults=tuple(sorted(said.faults.items())), self_tests=(said.self_tests_passed, said.self_tests_failed),
     )  # fmt: skip
 
 

@@ -32,7 +32,10 @@ class Pin:
 
 @dataclass(frozen=True)
 class Robot:
-    """The robot's daemon and its guard. version: pigpiod's, None where nothing answers. runs: the guard answers."""
+    """The robot's daemon and its guard. version: pigpiod's, None where nothing answers. runs: the guard answers.
+
+    faults: those that the guard has seen since it started, and how often; self_tests: how many passed and failed.
+    """
 
     where: str = ""
     version: int | None = None
@@ -45,6 +48,8 @@ class Robot:
     loop_alive: bool = True
     gateway_alive: bool = True
     stopped_by: str = ""
+    faults: tuple[tuple[str, int], ...] = ()
+    self_tests: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

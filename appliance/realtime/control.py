@@ -88,7 +88,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     state: RobotState's name in lower case. fault: Fault's name in lower case, 'none' if none. session: 16 hex digits or
     empty. ending: Ending's name in lower case of the last session. settle_s: duration of the settling just done,
     self_test_s and friction_rad_s2: of the self-test after it. fault_detail: why the robot is out of service. faults: how often
-    each fault has been seen since the guard started, self_tests_passed: how many self-tests haven't.
+    each fault has been seen since the guard started, self_tests_passed, self_tests_failed: how the self-tests came out.
     """
 
     ok: bool = True
@@ -107,6 +107,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     fault_detail: str = ""
     faults: dict[str, int] = {}
     self_tests_passed: int = 0
+    self_tests_failed: int = 0
     loop_alive: bool = True
     gateway_alive: bool = True
 

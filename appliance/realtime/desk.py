@@ -71,6 +71,7 @@ class Desk:
 
     def loop_ready(self) -> None:
         """A new loop must know what is latched."""
+        self._service.loop_starts()
         try:
             self._stop.repeat()
             if self._service.retirement is not None:
@@ -108,6 +109,7 @@ class Desk:
             fault_detail=self._service.retirement.why if self._service.retirement is not None else "",
             faults=dict(self._service.faults),
             self_tests_passed=self._service.passed,
+            self_tests_failed=self._service.failed,
             loop_alive=self._supervision.is_loop_seen,
             gateway_alive=self._supervision.is_gateway_alive,
         )

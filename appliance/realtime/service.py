@@ -28,10 +28,14 @@ class Service:
     def __init__(self, latch: Latch[Retirement], retired: Callable[[], None]) -> None:
         self._latch, self._retired = latch, retired
         self._failures = 0
-        self._seen = Fault.NONE
+        self._seen = Fault.LINK_LOST
         self.retirement = latch.read()
         self.faults: Counter[str] = Counter()
-        self.passed = 0
+        self.passed = self.failed = 0
+
+    def loop_starts(self) -> None:
+        """A new loop has no link to the robot yet; it is lost only if it is lost again."""
+        self._seen = Fault.LINK_LOST
 
     def see(self, fault: Fault) -> None:
         """The loop shows this fault now; each new one counts once."""
@@ -47,6 +51,7 @@ class Service:
     async def fail_test(self, fault: Fault) -> str:
         """A self-test has failed; returns a sentence for whoever wanted it. Raises OSError where the latch can't be kept."""
         self.faults[fault.name.lower()] += 1
+        self.failed += 1
         self._failures += 1
         _log.error("self-test %d of %d failed: %s", self._failures, MOST_FAILURES, name(fault))
         sentence = f"The self-test failed ({name(fault)}). {FAULT_SENTENCES[fault]}"

@@ -69,6 +69,11 @@ class Board:
             self._guard = self._guard if self._guard is not None and self._guard.stopped else None
 
     @property
+    def guard(self) -> Reply | None:
+        """How the guard was when it was last asked; None while it doesn't answer."""
+        return self._guard
+
+    @property
     def guard_problem(self) -> str:
         """Why the guard can't be asked; empty when it answers."""
         if self._guard is not None and not self._guard_problem:

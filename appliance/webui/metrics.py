@@ -12,6 +12,8 @@ from appliance.care import machine_look
 from appliance.care.machine_look import Kernel
 from appliance.jobs import State
 from appliance.paths import Paths
+from appliance.realtime.fault_sentences import FAULT_SENTENCES
+from appliance.realtime.telemetry import Fault
 from appliance.store import Search, Store
 from appliance.webui.board import Board
 from appliance.webui.store_threads import StoreThreads
@@ -45,7 +47,7 @@ class Metrics:
     def tell(self, _request: Request) -> Response:
         """GET /metrics."""
         families = [
-            *self._robot(), *self.store.read(self._jobs), *self.threads.call(self._machine),
+            *self._robot(), *self._faults(), *self.store.read(self._jobs), *self.threads.call(self._machine),
         ]  # fmt: skip
         return Response(rendered(families).encode(), content_type=TEXT_FORMAT, headers={"Cache-Control": "no-store"})
 
@@ -62,6 +64,24 @@ class Metrics:
         yield "raas_loop_missed_ticks_total", "Ticks that the loop has left out", [("", float(robot.missed_ticks))]
         yield "raas_loop_worst_tick_seconds", "Longest tick so far", [("", robot.worst_tick_us / 1e6)]
         yield "raas_robot_sample_age_seconds", "How old the newest sample is", [("", robot.age_s)]
+
+    def _faults(self) -> Iterator[Family]:
+        """As the guard has counted them since it started; what each fault means stands in `fault_sentences`."""
+        guard = self.board.guard
+        if guard is None:
+            return
+        names = [fault.name.lower() for fault in FAULT_SENTENCES if fault is not Fault.NONE]
+        yield (
+            "raas_robot_faults_total",
+            "How often each fault of the robot's hardware was seen",
+            [(f'fault="{name}"', float(guard.faults.get(name, 0))) for name in names],
+        )
+        results = (("passed", guard.self_tests_passed), ("failed", guard.self_tests_failed))
+        yield (
+            "raas_robot_self_tests_total",
+            "Self-tests of the robot before and after jobs",
+            [(f'result="{result}"', float(count)) for result, count in results],
+        )
 
     def _jobs(self, rows: Store) -> list[Family]:
         counts = [(f'state="{state}"', float(rows.count(Search(states=frozenset({state}))))) for state in State]

@@ -63,9 +63,29 @@ def test_a_person_puts_it_back_and_the_count_starts_anew(tmp_path: Path) -> None
 
 def test_each_appearance_of_a_fault_counts_once(tmp_path: Path) -> None:
     service = made(tmp_path / "retired")
-    for fault in (Fault.NONE, Fault.STALL, Fault.STALL, Fault.NONE, Fault.STALL, Fault.LINK_LOST):
+    for fault in (Fault.LINK_LOST, Fault.NONE, Fault.STALL, Fault.STALL, Fault.NONE, Fault.STALL, Fault.LINK_LOST):
         service.see(fault)
     assert service.faults == {"stall": 2, "link_lost": 1}
+
+
+def test_a_loop_that_starts_has_not_lost_the_link_that_it_never_had(tmp_path: Path) -> None:
+    service = made(tmp_path / "retired")
+    for _ in range(3):
+        service.loop_starts()
+        service.see(Fault.LINK_LOST)
+        service.see(Fault.NONE)
+    assert not service.faults
+
+
+def test_self_tests_are_counted_both_ways(tmp_path: Path) -> None:
+    async def tested() -> Service:
+        service = made(tmp_path / "retired")
+        service.pass_test()
+        await service.fail_test(Fault.STALL)
+        return service
+
+    service = asyncio.run(tested())
+    assert (service.passed, service.failed) == (1, 1)
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.NONE])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from appliance.realtime.control import Reply
+from appliance.realtime.telemetry import Fault
 from tests.patience import eventually
 from tests.webui.http_calls import call
 from tests.webui.stage import Stage, WebProcess
@@ -24,6 +26,23 @@ def test_loop_queue_and_disk_are_told_in_prometheus_format(stage: Stage, web: We
     ):
         assert line in lines
     assert any(line.startswith("raas_disk_free_bytes ") for line in lines)
+
+
+def test_every_fault_and_self_test_is_told_with_its_count(stage: Stage, web: WebProcess) -> None:
+    stage.guard.reply = Reply(faults={"stall": 2, "link_lost": 1}, self_tests_passed=7, self_tests_failed=1)
+
+    def told() -> set[str]:
+        return set(call(web.port, "GET", "/metrics").body.decode().splitlines())
+
+    eventually(lambda: 'raas_robot_faults_total{fault="stall"} 2.0' in told(), what="the guard's counts")
+    lines = told()
+    for fault in set(Fault) - {Fault.NONE, Fault.STALL, Fault.LINK_LOST}:
+        assert f'raas_robot_faults_total{{fault="{fault.name.lower()}"}} 0.0' in lines
+    assert {
+        "# TYPE raas_robot_faults_total counter",
+        'raas_robot_self_tests_total{result="passed"} 7.0',
+        'raas_robot_self_tests_total{result="failed"} 1.0',
+    } <= lines
 
 
 def test_a_dead_loop_is_told_as_one(stage: Stage, web: WebProcess) -> None:
