@@ -12,6 +12,7 @@ from appliance.cli import (
     bench_commands,
     calibrate_commands,
     care_commands,
+    export_commands,
     fleet_commands,
     job_commands,
     local_commands,
@@ -66,6 +67,7 @@ for module in (
     calibrate_commands,
     twin_commands,
     replay_commands,
+    export_commands,
 ):
     module.register(app)
 
