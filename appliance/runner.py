@@ -26,6 +26,7 @@ from appliance import config as configuration
 from appliance import engine, facts, fleet_lease, jobs
 from appliance.care import page_settings
 from appliance.config import Config
+from appliance.errands.workers import Workers
 from appliance.errors import EngineError, InUse, RaasError
 from appliance.jobs import Reason, State
 from appliance.layers import kit as kits
@@ -334,6 +335,7 @@ def _serve(paths: Paths, config: Config, image: str, stopping: threading.Event) 
     host = config.sandbox.docker_host or engine.docker_host(os.environ)
     kit = Kit(kits.setting(paths, config, host, image))
     threading.Thread(target=_tell, args=(kit, stopping), name="images", daemon=True).start()
+    Workers(paths, config, stopping).start()
     while not stopping.is_set():
         store = Store(paths.database)
         try:

@@ -67,6 +67,26 @@ class SubmitGit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     preflight: bool = False
 
 
+class CheckGit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/git/check`."""
+
+    git_url: Annotated[str, msgspec.Meta(max_length=2000)]
+    ref: Annotated[str, msgspec.Meta(max_length=255)] = ""
+
+
+class GitSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands at a git address now. ok: as far as was seen, a job of it can be prepared; `sentence` says it to a person.
+
+    ref: the branch or tag, '' for a commit. has_program: whether run.py is at its top; null where that wasn't seen.
+    """
+
+    ok: bool
+    sentence: str
+    ref: str = ""
+    commit: str = ""
+    has_program: bool | None = None
+
+
 class RobotView(msgspec.Struct, frozen=True, kw_only=True):
     """`GET /api/robot`, and event `robot` of the stream (at most 15 a second).
 

@@ -71,7 +71,7 @@ _SETTINGS: Final = (
 )
 
 
-class _Git:
+class Git:
     """git with everything off that isn't needed, in the scratch folder."""
 
     def __init__(self, order: confined.Order) -> None:
@@ -130,7 +130,7 @@ class GitFailed(Exception):
 
 def clone(order: confined.Order, teller: confined.Teller) -> dict[str, Any]:
     """Fetch one commit of `order['url']` at `order['ref']` into tree/ and check it. Returns commit and notes."""
-    git = _Git(order)
+    git = Git(order)
     Path("tree").mkdir()
     try:
         teller.stage("fetch")
@@ -153,7 +153,7 @@ def clone(order: confined.Order, teller: confined.Teller) -> dict[str, Any]:
     return {"commit": commit, "notes": notes + _note_on_lfs(Path("tree"))}
 
 
-def _look_over(git: _Git, order: confined.Order) -> list[str]:
+def _look_over(git: Git, order: confined.Order) -> list[str]:
     """List the commit's tree, count it against the budget, refuse odd names and a missing run.py; note what is odd."""
     budget = Budget(order["max_bytes"], order["max_files"])
     at_top: dict[str, bool] = {}

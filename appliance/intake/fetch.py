@@ -83,11 +83,11 @@ def fetch(url: str, ref: str, config: Config, cancelled: Callable[[], bool]) -> 
         "max_bytes": config.fetch.max_mb << 20,
         "max_files": config.fetch.max_files,
     }
-    with isolation.run("appliance.intake.clone", order, _room(place, config), cancelled) as outcome:
+    with isolation.run("appliance.intake.clone", order, room(place, config), cancelled) as outcome:
         answer = outcome.answer or {}
         commit = str(answer.get("commit", ""))
         if outcome.out_of or not re.fullmatch(r"[0-9a-f]{40,64}", commit):
-            raise BadSource(_failure(outcome, str(answer.get("failed", "")), place, ref, config.fetch))
+            raise BadSource(failure(outcome, str(answer.get("failed", "")), place, ref, config.fetch))
         notes = answer.get("notes")
         tree = isolation.inside(outcome.scratch, "tree")
         try:
@@ -96,7 +96,8 @@ def fetch(url: str, ref: str, config: Config, cancelled: Callable[[], bool]) -> 
             os.close(tree)
 
 
-def _room(place: git_url.GitUrl, config: Config) -> isolation.Room:
+def room(place: git_url.GitUrl, config: Config) -> isolation.Room:
+    """Where git works on a repository, and the one server that it reaches from there. Raises IsolationError."""
     settings = config.fetch
     if shutil.which("git") is None:
         raise IsolationError("git is not installed on the appliance. Install it: apt-get install git.")
@@ -122,7 +123,7 @@ def _room(place: git_url.GitUrl, config: Config) -> isolation.Room:
     )
 
 
-def _failure(outcome: isolation.Outcome, words: str, place: git_url.GitUrl, ref: str, settings: FetchSection) -> str:
+def failure(outcome: isolation.Outcome, words: str, place: git_url.GitUrl, ref: str, settings: FetchSection) -> str:
     """The sentence for a fetch that gave no commit."""
     limit = f"{settings.max_mb} MiB"
     if outcome.out_of == "time":

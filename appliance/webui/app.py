@@ -22,10 +22,12 @@ from appliance.webui.api_routes import ApiRoutes
 from appliance.webui.board import Board
 from appliance.webui.comparing import Comparing
 from appliance.webui.doorkeeper import Doorkeeper
+from appliance.webui.errands_asked import ErrandsAsked
 from appliance.webui.errors_shown import ErrorsShown
 from appliance.webui.event_routes import EventRoutes
 from appliance.webui.fleet_routes import FleetRoutes
 from appliance.webui.gatekeeper import Gatekeeper, is_loopback
+from appliance.webui.git_check import GitCheck
 from appliance.webui.health import Doctor
 from appliance.webui.hub import Hub
 from appliance.webui.identity_routes import IdentityRoutes, announce
@@ -91,6 +93,8 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     job_routes.install(site)
     FleetRoutes(config, templates, board, store, inbox, job_routes).install(site)
     QueueRoutes(store, lens, images).install(site)
+    errands = ErrandsAsked(paths.database)
+    GitCheck(config, store, errands, time.time).install(site)
     Metrics(board, store, paths, Kernel(), Threads(1), time.time).install(site)
     EventRoutes(hub, board, store, lens).install(site)
     Pages(config, paths, templates, board, store, counter, disk, robot, lens, images).install(site)

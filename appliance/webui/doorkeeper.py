@@ -23,6 +23,8 @@ SESSION_COOKIE: Final = "raas_session"
 STOPPING: Final = frozenset({"/stop", "/api/robot/stop"})
 ENTRANCES: Final = frozenset({"/login", "/logout", "/claim"})
 SUBMITTING: Final = frozenset({"/submit", "/api/jobs", "/fleet/jobs", "/api/fleet/jobs"})
+#: What costs the appliance something, and so is for those who may submit.
+ASKING: Final = frozenset({"/api/git/check"})
 #: Reading that isn't for everybody.
 PRIVATE: Final = ("/api/tokens", "/owner", "/api/owner")
 #: What is shown of an appliance that nobody has claimed.
@@ -43,7 +45,7 @@ def needed(method: str, path: str) -> Role:
         return Role.OWNER if path.startswith(PRIVATE) else Role.VISITOR
     if method == "POST" and (path in STOPPING or path in ENTRANCES):
         return Role.VISITOR
-    return Role.SUBMITTER if method == "POST" and path in SUBMITTING else Role.OWNER
+    return Role.SUBMITTER if method == "POST" and path in SUBMITTING | ASKING else Role.OWNER
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from appliance.care.services import Services
 from appliance.fleet_shapes import FleetView
 from appliance.jobs import State
 from appliance.shapes import (
+    CheckGit,
+    GitSeen,
     Health,
     ImageView,
     JobPage,
@@ -107,6 +109,14 @@ CONTRACT: Final = (
         status=201,
         refusals=(404, 408, 503, 507),
         form=("archive", "sample", "name", "image", "preflight"),
+    ),
+    Operation(
+        "POST",
+        "/api/git/check",
+        "What stands at a repository's address, before it is submitted",
+        GitSeen,
+        CheckGit,
+        refusals=(429, 503),
     ),
     Operation("GET", _JOB, "One job", JobView, refusals=(404,)),
     Operation("DELETE", _JOB, "Cancel a job; its record stays", JobView, refusals=(404, 409)),

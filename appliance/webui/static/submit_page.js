@@ -1,6 +1,7 @@
 // The Submit page: a repository by its address, or an archive or folder by drag and drop, with progress.
 
 import { bytes } from "./format.js";
+import { watchAddress } from "./git_check.js";
 import { send } from "./shell.js";
 import { dropped, kept, tar } from "./tar.js";
 
@@ -28,6 +29,8 @@ gitForm.addEventListener("submit", async (event) => {
     button.disabled = false;
   }
 });
+
+watchAddress(gitForm);
 
 /** What a person chose: one archive, or files with their paths. */
 function choose(files, folder) {

@@ -1,0 +1,1 @@
+"""What does the runner do on the side, because people on the page asked for it?"""
