@@ -40,6 +40,7 @@ class Agent:
         self.bell, self.watch, self.teller = Bell(station), Watch(station), Teller(station)
         self.compactor = Compactor(station) if compacts else None
         self._submit_s = float("-inf")
+        station.keep_alive = self._keep_alive
 
     def life(self) -> Talk[None]:
         """Everything, for ever."""
@@ -81,6 +82,10 @@ class Agent:
             yield from chore.work()
         else:
             yield from station.ask(Wait(self._due_s()))
+
+    def _keep_alive(self) -> Talk[None]:
+        if self.station.now_s >= self.heart.due_s:
+            yield from self.heart.beat()
 
     def _looks_for_work(self) -> bool:
         return self.station.knows_time and self.station.desk.held() is None and self.station.desk.idle()

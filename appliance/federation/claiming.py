@@ -146,7 +146,7 @@ def begin(station: Station, held: Held, spec: Spec, sent_s: float) -> Talk[None]
     archive = spec.archive
     if not archive.inline:
         path = station.desk.place(archive.sha256)
-        reply = yield from station.ask(
+        reply = yield from station.carry(
             Fetch(station.keys.archive(archive.sha256), path, archive.sha256, archive.size_bytes)
         )
         if reply.status is not Status.OK:

@@ -53,7 +53,7 @@ def _commit(station: Station, held: Held, finished: Finished) -> Talk[None]:
     """Upload, then take the next slot. Whoever took the job over meanwhile has that slot, and this end has no effect."""
     for file, path in finished.files:
         key = station.keys.result(station.me, held.job, file.sha256)
-        reply = yield from station.ask(Send(key, path, file.sha256, file.size_bytes))
+        reply = yield from station.carry(Send(key, path, file.sha256, file.size_bytes))
         if reply.status is not Status.OK:
             yield from station.pause(station.patience_s())
             return

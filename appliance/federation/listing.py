@@ -64,6 +64,10 @@ def survey(prefix: str, rows: Sequence[Row], *, truncated: bool = False) -> Surv
         if len(key) != size or key[end] != "/":
             index += 1
             continue
+        if _is_usual(rows, index, key):
+            last, total, index = key[start:end], total + 3, index + 3
+            first = first or last
+            continue
         job, begin, top, is_plain = key[start:end], index, rows[index], key[end + 1 :] == "0000"
         index += 1
         while index < count and (key := rows[index].key)[start:end] == job:
@@ -77,13 +81,25 @@ def survey(prefix: str, rows: Sequence[Row], *, truncated: bool = False) -> Surv
             odd_ones = jobs(prefix, rows[begin:index])  # names that don't belong there are between
             found += [seen for seen in odd_ones if seen.phase is not Phase.ENDED]
             slots = sum(len(seen.rows) for seen in odd_ones)
-        elif (top.size_bytes % 2 or slots % 2 == 0) and ulid.is_valid(job):
+        elif not ulid.is_valid(job):
+            slots = 0
+        elif top.size_bytes % 2 or slots % 2 == 0:
             found.append(Seen(job, tuple(rows[begin:index])))
         if not slots:
             continue
         last, total = job, total + slots
         first = first or job
     return Survey(first, last, total, found)
+
+
+def _is_usual(rows: Sequence[Row], index: int, key: str) -> bool:
+    """Whether a job that ended at its first attempt begins here, and another one after it; nearly all do."""
+    if index + 3 >= len(rows) or rows[index + 2].size_bytes % 2:
+        return False
+    stem, ends = key[:-4], key.endswith("/0000")
+    if not (ends and rows[index + 1].key == stem + "0001" and rows[index + 2].key == stem + "0002"):
+        return False
+    return not rows[index + 3].key.startswith(stem) and ulid.is_valid(stem[-27:-1])
 
 
 def jobs(prefix: str, rows: Iterable[Row], *, truncated: bool = False) -> list[Seen]:

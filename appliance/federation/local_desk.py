@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -27,6 +28,8 @@ from appliance.paths import Paths
 from appliance.store import GUEST, Job, NewJob, Store
 from appliance.terminal import line
 
+#: Folder of downloads, below the fleet's; what stands there at a start is left over.
+INCOMING: Final = "incoming"
 _DAY_S = 86400.0
 _RUNNER_SILENT_S = 4 * facts.HEARTBEAT_S
 #: Jobs of the appliance's own people go first.
@@ -189,7 +192,7 @@ class LocalDesk:
     def place(self, name: str) -> str:
         """A local path to download to."""
         safe = name if name.isalnum() else hashlib.sha256(name.encode()).hexdigest()
-        folder = self._paths.federation / "incoming"
+        folder = self._paths.federation / INCOMING
         folder.mkdir(parents=True, exist_ok=True)
         return str(folder / safe)
 

@@ -110,7 +110,7 @@ class ModelStore:
 
     def _list(self, request: List, date_s: float) -> Reply:
         if request.folders:
-            folders = {_folder(name, request.prefix) for name in self._names(request.prefix)} - {""}
+            folders = {_folder(name, request.prefix) for name in self.names(request.prefix)} - {""}
             rows = [Row(name, "", 0.0, 0) for name in sorted(folders) if name > request.after]
         elif request.prefix.count("/") >= (4 if request.prefix.split("/")[2:3] == ["pi"] else 3):
             area = self._area(request.prefix)
@@ -119,11 +119,11 @@ class ModelStore:
             if rows and not rows[-1].key.startswith(request.prefix):
                 rows = [row for row in rows if row.key.startswith(request.prefix)]
         else:
-            rows = [self._objects[name][1] for name in self._names(request.prefix) if name > request.after]
+            rows = [self._objects[name][1] for name in self.names(request.prefix) if name > request.after]
         return Reply(Status.OK, 0.0, date_s, rows=rows[: request.limit], truncated=len(rows) > request.limit)
 
-    def _names(self, prefix: str) -> list[str]:
-        """All names below a prefix that is wider than an area."""
+    def names(self, prefix: str) -> list[str]:
+        """All names below a prefix, in order."""
         return sorted(name for area in self._areas.values() for name in area.names if name.startswith(prefix))
 
     def _fetch(self, request: Fetch, date_s: float) -> Reply:

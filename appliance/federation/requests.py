@@ -23,6 +23,7 @@ class Status(enum.IntEnum):
     CONFLICT = 4  # somebody else writes the same key just now; try again
     LOST = 5  # no answer: it may have happened, or happen later
     DENIED = 6  # the credentials don't allow it
+    UNDER_WAY = 7  # a file still travels; ask again in a while
 
 
 class Get(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ class List(msgspec.Struct, frozen=True):
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Upload a local file under its content's name; goes on where it was interrupted. May be asked for again."""
+    """Upload a local file under its content's name; goes on where it was interrupted. Asked for again while UNDER_WAY."""
 
     key: str
     file: str
@@ -67,7 +68,7 @@ class Send(msgspec.Struct, frozen=True):
 
 
 class Fetch(msgspec.Struct, frozen=True):
-    """Download an object into a local file; MISSING unless its content has this hash and size."""
+    """Download an object into a local file; MISSING unless its content has this hash and size. As `Send`, UNDER_WAY for a while."""
 
     key: str
     file: str

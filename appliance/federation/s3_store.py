@@ -7,7 +7,10 @@ A retry inside the SDK would turn one's own success into "it exists" without say
 from __future__ import annotations
 
 import email.utils
+import functools
 import hashlib
+import io
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +27,7 @@ from appliance.federation.requests import Fetch, Get, GetMany, List, Put, Reply,
 PART_BYTES: Final = 8 << 20
 _CHUNK_BYTES: Final = 1 << 20
 _AT_ONCE: Final = 8
+_FILE_TIMEOUT_S: Final = 300.0
 _STATUS: Final = {
     304: Status.UNCHANGED,
     401: Status.DENIED,
@@ -49,22 +53,15 @@ class S3Store:
     """Performs requests. Safe for several threads. `clock` is the monotonic one that replies carry."""
 
     def __init__(self, where: Bucket, clock: Callable[[], float] = time.monotonic) -> None:
-        self._bucket, self._clock = where.bucket, clock
-        options = Config(
-            connect_timeout=where.timeout_s,
-            read_timeout=where.timeout_s,
-            retries={"total_max_attempts": 1},
-            max_pool_connections=_AT_ONCE * 2,
-            s3={"addressing_style": "path" if where.endpoint else "auto"},
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        )
-        keys = {"aws_access_key_id": where.access_key, "aws_secret_access_key": where.secret_key}
-        self._client = boto3.client(
-            "s3", endpoint_url=where.endpoint or None, region_name=where.region, config=options,
-            **(keys if where.access_key else {}),
-        )  # fmt: skip
+        self._where, self._bucket, self._clock = where, where.bucket, clock
+        self._client = _client(where, where.timeout_s)
         self._pool = ThreadPoolExecutor(_AT_ONCE, "s3")
+        self._closed = threading.Event()
+
+    @functools.cached_property
+    def _files(self) -> Any:
+        """A client for files: on a slow line an answer comes long after the last byte has left the program."""
+        return _client(self._where, max(self._where.timeout_s, _FILE_TIMEOUT_S))
 
     def perform(self, request: Request) -> Reply:
         """The answer; never raises for anything that the network or the server does."""
@@ -80,7 +77,8 @@ class S3Store:
         return reply
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Let go of all connections; a file that travels in another thread is given up at its next part."""
+        self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
@@ -139,21 +137,23 @@ class S3Store:
     def _send(self, request: Send) -> Reply:
         """Content-addressed, so writing it twice does no harm, and what stands there need not be sent."""
         try:
-            there = self._client.head_object(Bucket=self._bucket, Key=request.key)
+            there = self._files.head_object(Bucket=self._bucket, Key=request.key)
             if there["ContentLength"] == request.size_bytes:
                 return Reply(Status.OK, 0.0, _date_s(there))
         except ClientError as error:
             if _refusal(error).status not in {Status.MISSING, Status.DENIED}:
                 raise
         if request.size_bytes <= PART_BYTES:
-            done = self._client.put_object(Bucket=self._bucket, Key=request.key, Body=Path(request.file).read_bytes())
+            # As a file, here and below: bytes would have to be through within one timeout, however many they are.
+            with Path(request.file).open("rb") as file:
+                done = self._files.put_object(Bucket=self._bucket, Key=request.key, Body=file)
             return Reply(Status.OK, 0.0, _date_s(done))
         return self._send_parts(request)
 
     def _send_parts(self, request: Send) -> Reply:
         at: dict[str, Any] = {"Bucket": self._bucket, "Key": request.key}
-        at["UploadId"] = self._unfinished(request.key) or self._client.create_multipart_upload(**at)["UploadId"]
-        there = {part["PartNumber"]: part for part in self._client.list_parts(**at).get("Parts", ())}
+        at["UploadId"] = self._unfinished(request.key) or self._files.create_multipart_upload(**at)["UploadId"]
+        there = {part["PartNumber"]: part for part in self._files.list_parts(**at).get("Parts", ())}
         parts = []
         with Path(request.file).open("rb") as file:
             number = 0
@@ -162,30 +162,56 @@ class S3Store:
                 part = there.get(number)
                 etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
                 if part is None or part["ETag"].strip('"') != etag:
-                    part = self._client.upload_part(**at, PartNumber=number, Body=body)
+                    if self._closed.is_set():
+                        return Reply(Status.LOST, 0.0)
+                    part = self._files.upload_part(**at, PartNumber=number, Body=io.BytesIO(body))
                 parts.append({"PartNumber": number, "ETag": part["ETag"]})
-        done = self._client.complete_multipart_upload(**at, MultipartUpload={"Parts": parts})
+        done = self._files.complete_multipart_upload(**at, MultipartUpload={"Parts": parts})
         return Reply(Status.OK, 0.0, _date_s(done))
 
     def _unfinished(self, key: str) -> str:
-        found = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key).get("Uploads", ())
+        found = self._files.list_multipart_uploads(Bucket=self._bucket, Prefix=key).get("Uploads", ())
         return next((str(upload["UploadId"]) for upload in found if upload["Key"] == key), "")
 
     def _fetch(self, request: Fetch) -> Reply:
-        found = self._client.get_object(Bucket=self._bucket, Key=request.key)
+        found = self._files.get_object(Bucket=self._bucket, Key=request.key)
         target = Path(request.file)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial, digest, left = target.with_name(target.name + ".partial"), hashlib.sha256(), request.size_bytes
+        partial = target.with_name(target.name + ".partial")
+        try:
+            if not self._is_right(found["Body"], partial, request):
+                return Reply(Status.LOST if self._closed.is_set() else Status.MISSING, 0.0, _date_s(found))
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)  # above all where the disk is full
+        return Reply(Status.OK, 0.0, _date_s(found))
+
+    def _is_right(self, body: Any, partial: Path, request: Fetch) -> bool:
+        """Write a body to a file; whether it has the size and hash that it should have."""
+        digest, left = hashlib.sha256(), request.size_bytes
         with partial.open("wb") as file:
-            while left >= 0 and (chunk := found["Body"].read(_CHUNK_BYTES)):
+            while left >= 0 and not self._closed.is_set() and (chunk := body.read(_CHUNK_BYTES)):
                 digest.update(chunk)
                 file.write(chunk)
                 left -= len(chunk)
-        if left != 0 or digest.hexdigest() != request.sha256:
-            partial.unlink()
-            return Reply(Status.MISSING, 0.0, _date_s(found))
-        partial.replace(target)
-        return Reply(Status.OK, 0.0, _date_s(found))
+        return left == 0 and digest.hexdigest() == request.sha256
+
+
+def _client(where: Bucket, timeout_s: float) -> Any:
+    options = Config(
+        connect_timeout=where.timeout_s,
+        read_timeout=timeout_s,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=_AT_ONCE * 2,
+        s3={"addressing_style": "path" if where.endpoint else "auto"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    keys = {"aws_access_key_id": where.access_key, "aws_secret_access_key": where.secret_key}
+    return boto3.session.Session().client(
+        "s3", endpoint_url=where.endpoint or None, region_name=where.region, config=options,
+        **(keys if where.access_key else {}),
+    )  # fmt: skip
 
 
 def _refusal(error: ClientError) -> Reply:

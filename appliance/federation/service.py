@@ -6,9 +6,12 @@ put it right meanwhile. Nothing in here is needed by local jobs.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import random
+import shutil
+import sqlite3
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,13 +26,14 @@ from appliance.errors import RaasError
 from appliance.federation import keyring, membership
 from appliance.federation import rules as owners
 from appliance.federation.agent import Agent, Chore
+from appliance.federation.carrier import Carrier
 from appliance.federation.charter import Charter
 from appliance.federation.compaction import ROLE
 from appliance.federation.driver import drive
 from appliance.federation.keyring import Own
 from appliance.federation.keys import Keys
 from appliance.federation.ledger import Ledger
-from appliance.federation.local_desk import Clocks, LocalDesk
+from appliance.federation.local_desk import INCOMING, Clocks, LocalDesk
 from appliance.federation.membership import Expulsions, NotYet
 from appliance.federation.overview import Look, Post, Standing
 from appliance.federation.probe import UnfitStore, probe
@@ -50,6 +54,8 @@ ROUND_S: Final = 0.2
 _MARGIN_S: Final = 20.0
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
+
+_NO_DISK: Final = "The appliance's disk can't be used ({}). Make room on it; the fleet waits and loses nothing."
 
 _log = logging.getLogger("federation")
 
@@ -86,7 +92,8 @@ class Service:
         place, section = self._place, self._section
         keys, folder = Keys(section.fleet), place.paths.federation
         self._s3 = S3Store(keyring.bucket(section, place.environment), fleet_lease.now_s)
-        perform = self._s3.perform
+        perform = Carrier(self._s3.perform, fleet_lease.now_s).perform
+        shutil.rmtree(folder / INCOMING, ignore_errors=True)  # what a crash or a full disk has cut off
         own = keyring.own(folder, section.member, place.config.name)
         charter = membership.believe(perform, keys, folder, section.fingerprint)
         _check_time_limit(place.config, charter.timing)
@@ -170,12 +177,9 @@ def _about(config: Config, robot: parameters.Robot, sha256: str, busy: str) -> d
 
 
 def say(paths: Paths, sentence: str) -> None:
-    """Tell the page why the fleet isn't there."""
-    store = Store(paths.database)
-    try:
+    """Tell the page why the fleet isn't there; where the disk is full not even that."""
+    with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(Store(paths.database)) as store:
         Look.write(store, FleetView(state="waiting", sentence=sentence))
-    finally:
-        store.close()
 
 
 def serve(place: Place) -> None:
@@ -189,6 +193,10 @@ def serve(place: Place) -> None:
             _log.warning("%s", error)
             place.notifier.status(str(error))
             say(place.paths, str(error))
+        except (OSError, sqlite3.OperationalError) as error:
+            _log.warning("%s", text := _NO_DISK.format(error))
+            place.notifier.status(text)
+            say(place.paths, text)
         except Exception:  # noqa: BLE001 - the process's edge
             _log.exception("unexpected; going on as after a crash")
             say(place.paths, "The fleet's process had an unexpected error; its log says more.")

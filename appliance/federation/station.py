@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,7 +16,7 @@ from appliance import ulid
 from appliance.federation.desk import Desk
 from appliance.federation.joblog import Slot
 from appliance.federation.keys import Keys
-from appliance.federation.requests import Get, GetMany, Put, Reply, Request, Status, Talk, Wait
+from appliance.federation.requests import Fetch, Get, GetMany, Put, Reply, Request, Send, Status, Talk, Wait
 from appliance.federation.signing import Identity, Roster
 from appliance.federation.timing import Timing, stretched
 
@@ -31,6 +31,10 @@ class Made(enum.Enum):
     TAKEN = "taken"
     UNSURE = "unsure"  # nobody answered; it may be there, or come to be there
     DENIED = "denied"
+
+
+def _nothing() -> Talk[None]:
+    yield from ()
 
 
 @dataclass
@@ -53,6 +57,7 @@ class Station:
     look_s: float = float("-inf")  # when to look for work again
     alive_s: float = float("-inf")  # when the last successful sign of life that covers the held job was sent
     ended: dict[str, None] = field(default_factory=dict)  # jobs that only looked as if they were not over
+    keep_alive: Callable[[], Talk[None]] = _nothing  # a sign of life, if one is due
 
     @property
     def me(self) -> str:
@@ -98,6 +103,15 @@ class Station:
             self.failures += 1
         elif reply.date_s:
             self.failures = 0
+        return reply
+
+    def carry(self, request: Send | Fetch) -> Talk[Reply]:
+        """Send or fetch a file, however long that takes on this line; signs of life go on meanwhile."""
+        reply = yield from self.ask(request)
+        while reply.status is Status.UNDER_WAY:
+            yield from self.keep_alive()
+            yield from self.ask(Wait(self.now_s + self.timing.retry_s))
+            reply = yield from self.ask(request)
         return reply
 
     def pause(self, seconds: float) -> Talk[None]:

@@ -27,7 +27,7 @@ def submit(station: Station, submission: Submission) -> Talk[bool]:
     spec, number = submission.spec, submission.number
     if not spec.archive.inline:
         key = station.keys.archive(spec.archive.sha256)
-        reply = yield from station.ask(Send(key, submission.archive, spec.archive.sha256, spec.archive.size_bytes))
+        reply = yield from station.carry(Send(key, submission.archive, spec.archive.sha256, spec.archive.size_bytes))
         if reply.status is not Status.OK:
             return False
     job, sealed = submission.job, submission.sealed
@@ -170,7 +170,7 @@ class Watch:
             for file in log.ending.files:
                 path = station.desk.place(file.sha256)
                 key = station.keys.result(log.ended_by, own.job, file.sha256)
-                reply = yield from station.ask(Fetch(key, path, file.sha256, file.size_bytes))
+                reply = yield from station.carry(Fetch(key, path, file.sha256, file.size_bytes))
                 if reply.status is not Status.OK:
                     if reply.status is Status.MISSING:
                         station.desk.complain(log.ended_by, f"Job {own.job} ended, and its {file.name} isn't there.")

@@ -40,3 +40,13 @@ def test_a_foreign_name_in_its_folder_hides_no_job() -> None:
     job = JOBS[0]
     rows = [Row(f"{PREFIX}{job}/{slot}", "", 1.0, 7) for slot in ("0000", "0000x", "0001", "0002")]
     assert [seen.job for seen in listing.survey(PREFIX, rows).unended] == [job]
+
+
+def test_a_name_that_is_no_job_is_not_where_a_page_begins_or_ends() -> None:
+    rows = [
+        Row(f"{PREFIX}{job}/{slot:04d}", "", 1.0, 6)
+        for job in ("!" * 26, JOBS[0], JOBS[1], "z" * 26)
+        for slot in range(3)
+    ]
+    seen = listing.survey(PREFIX, rows)
+    assert (seen.first, seen.last, seen.rows) == (JOBS[0], JOBS[1], 6)
