@@ -46,6 +46,18 @@ class RobotFault(SessionOver):
     """The robot found itself faulty and switched its motor off."""
 
 
+class WrongKind(RobotError):
+    """The robot is of another kind than the environment."""
+
+
+class BadToken(RobotError):
+    """What was given as the token of a remote lease is none."""
+
+
+class LeaseDenied(RobotError):
+    """The appliance lets this person not drive over the network, or not now."""
+
+
 class ForkedError(RobotError):
     """A forked child process used its parent's connection to the robot."""
 
