@@ -58,11 +58,15 @@ class PinLog:
                 self._file.write(data)
 
 
-def read(path: Path) -> list[PinRecord]:
-    """All whole records of a pin log, also while it is being written. Raises ValueError for another kind of file."""
-    data = path.read_bytes()
-    if data[: len(_MAGIC)] != _MAGIC:
-        raise ValueError(f"{path} is no pin log of a twin")
-    body = data[len(_MAGIC) :]
+def read(path: Path, first: int = 0) -> list[PinRecord]:
+    """All whole records of a pin log from number `first` on, also while it is being written.
+
+    Raises ValueError for another kind of file.
+    """
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise ValueError(f"{path} is no pin log of a twin")
+        file.seek(len(_MAGIC) + first * _RECORD.size)
+        body = file.read()
     whole = len(body) // _RECORD.size * _RECORD.size
     return [PinRecord(*fields) for fields in _RECORD.iter_unpack(body[:whole])]

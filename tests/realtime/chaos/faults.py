@@ -14,12 +14,11 @@ import zmq
 
 from gym_raas import wire
 from tests.realtime.chaos.stage import DEAD_MAN_S, LEASE_S, SILENCE_S, Driver, Runner, Stage
+from tests.realtime.chaos.tally import Promise
 
 REFRESH_S = 0.008
 TICK_S = 0.001
 STEP_S = 0.05
-#: What scheduling on a shared machine may add to any of them.
-SLACK_S = 0.15
 DELAY_S = 0.25
 
 
@@ -34,14 +33,11 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A class of faults. bound_s: None where the motor must go on undisturbed; `recovers` only: nothing is promised meanwhile."""
+class Fault:
+    """A class of faults, and how one is injected."""
 
-    name: str
+    promise: Promise
     inject: Callable[[Scene], object]
-    bound_s: float | None
-    layer: str
-    recovers: bool = False
 
 
 def _signal_child(name: str, number: signal.Signals) -> Callable[[Scene], None]:
@@ -108,24 +104,24 @@ def _stop(scene: Scene) -> None:
 
 _DEAD_MAN = DEAD_MAN_S + 2 * REFRESH_S
 
-KINDS = (
-    Kind("loop killed", _signal_child("loop", signal.SIGKILL), 0.0, "guard"),
-    Kind("loop stopped", _signal_child("loop", signal.SIGSTOP), DEAD_MAN_S, "guard, dead-man"),
-    Kind("guard killed", _signal_guard(signal.SIGKILL), _DEAD_MAN, "loop dies with it, dead-man"),
-    Kind("loop and guard killed", _kill_both, _DEAD_MAN, "dead-man"),
-    Kind("guard stopped", _signal_guard(signal.SIGSTOP), LEASE_S, "loop: lease"),
-    Kind("gateway killed", _signal_child("gateway", signal.SIGKILL), SILENCE_S + STEP_S, "loop: silence"),
-    Kind("gateway stopped", _signal_child("gateway", signal.SIGSTOP), SILENCE_S + STEP_S, "loop: silence"),
-    Kind("link cut", _link("cut"), _DEAD_MAN, "dead-man"),
-    Kind("link slow", _link(f"delay {DELAY_S}"), DELAY_S + _DEAD_MAN, "loop, dead-man"),
-    Kind("link answers errors", _link("errors"), _DEAD_MAN, "loop, dead-man"),
-    Kind("encoder report lost", _link("gap"), 2 * STEP_S, "loop: encoder lost"),
-    Kind("no encoder reports", _link("deaf"), DEAD_MAN_S, "loop: encoder lost"),
-    Kind("twin frozen", _freeze_twin, None, "recovery only", recovers=True),
-    Kind("job gone", _job_gone, 0.0, "gateway"),
-    Kind("job silent", lambda scene: scene.driver.stop(), SILENCE_S + 2 * TICK_S, "loop: silence"),
-    Kind("runner silent", lambda scene: scene.runner.stop(), LEASE_S, "loop: lease"),
-    Kind("emergency stop", _stop, 0.0, "guard and loop"),
-    Kind("malformed frames", _malformed, None, "gateway"),
-    Kind("flood of frames", _flood, None, "gateway"),
+FAULTS = (
+    Fault(Promise("loop killed", 0.0, "guard"), _signal_child("loop", signal.SIGKILL)),
+    Fault(Promise("loop stopped", DEAD_MAN_S, "guard, dead-man"), _signal_child("loop", signal.SIGSTOP)),
+    Fault(Promise("guard killed", _DEAD_MAN, "loop dies with it, dead-man"), _signal_guard(signal.SIGKILL)),
+    Fault(Promise("loop and guard killed", _DEAD_MAN, "dead-man"), _kill_both),
+    Fault(Promise("guard stopped", LEASE_S, "loop: lease"), _signal_guard(signal.SIGSTOP)),
+    Fault(Promise("gateway killed", SILENCE_S + STEP_S, "loop: silence"), _signal_child("gateway", signal.SIGKILL)),
+    Fault(Promise("gateway stopped", SILENCE_S + STEP_S, "loop: silence"), _signal_child("gateway", signal.SIGSTOP)),
+    Fault(Promise("link cut", _DEAD_MAN, "dead-man"), _link("cut")),
+    Fault(Promise("link slow", DELAY_S + _DEAD_MAN, "loop, dead-man"), _link(f"delay {DELAY_S}")),
+    Fault(Promise("link answers errors", _DEAD_MAN, "loop, dead-man"), _link("errors")),
+    Fault(Promise("encoder report lost", 2 * STEP_S, "loop: encoder lost"), _link("gap")),
+    Fault(Promise("no encoder reports", DEAD_MAN_S, "loop: encoder lost"), _link("deaf")),
+    Fault(Promise("twin frozen", None, "recovery only", recovers=True), _freeze_twin),
+    Fault(Promise("job gone", 0.0, "gateway"), _job_gone),
+    Fault(Promise("job silent", SILENCE_S + 2 * TICK_S, "loop: silence"), lambda scene: scene.driver.stop()),
+    Fault(Promise("runner silent", LEASE_S, "loop: lease"), lambda scene: scene.runner.stop()),
+    Fault(Promise("emergency stop", 0.0, "guard and loop"), _stop),
+    Fault(Promise("malformed frames", None, "gateway"), _malformed),
+    Fault(Promise("flood of frames", None, "gateway"), _flood),
 )

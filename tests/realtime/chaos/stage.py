@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -14,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance.errors import RobotError
-from appliance.realtime.twin.pinlog import PinRecord, read
 from gym_raas import wire
 from tests.patience import eventually
+from tests.realtime.chaos.pin_watch import PinWatch
 from tests.realtime.guard_process import Job, Rig, running_guard
 from tests.realtime.loop_process import running_twin
 
@@ -24,7 +25,6 @@ DEAD_MAN_S = 0.3
 LEASE_S = 0.6
 SILENCE_S = 0.5
 CONFIG = f"realtime: {{dead_man_s: {DEAD_MAN_S}, lease_s: {LEASE_S}, job_silence_s: {SILENCE_S}}}\n"
-_LOG_FLUSHED_S = 0.12
 
 
 class Repeated:
@@ -34,7 +34,16 @@ class Repeated:
         self._pause_s = pause_s
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self.calls = 0
+        self.at_ns: list[int] = []
+
+    @property
+    def calls(self) -> int:
+        return len(self.at_ns)
+
+    def longest_pause_ms(self, since_ns: int) -> float:
+        """Between two calls, of those that ended after `since_ns`."""
+        ends = [since_ns, *(at_ns for at_ns in list(self.at_ns) if at_ns > since_ns)]
+        return max((after - before for before, after in itertools.pairwise(ends)), default=0) / 1e6
 
     def start(self) -> None:
         self._thread.start()
@@ -52,7 +61,7 @@ class Repeated:
     def _run(self) -> None:
         with contextlib.suppress(RobotError, OSError, AssertionError):
             while not self._stopped.wait(self._pause_s) and self.act():
-                self.calls += 1
+                self.at_ns.append(time.monotonic_ns())
         self.close()
 
 
@@ -91,11 +100,9 @@ class Stage:
     twin: subprocess.Popen[bytes]
     link: subprocess.Popen[bytes]
     port: int
-    pins_file: Path
+    pins: PinWatch
     guards: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     rig: Rig | None = None
-    armed_ns: int = 0
-    off_ns: int = 0
     loop_pid: int = 0
 
     @property
@@ -109,17 +116,13 @@ class Stage:
         self.link.stdin.flush()
 
     def drive(self) -> tuple[Runner, Driver]:
-        """Arm and drive until the pins show it; a guard that died is started anew."""
-        if self.rig is None or self.rig.guard.poll() is not None:
-            self.guards.close()
-            guard, paths = self.guards.enter_context(running_guard(self.folder, self.port, CONFIG))
-            self.rig = Rig(self.folder, paths, self.port, self.twin, guard)
-        rig = self.rig
+        """Arm and drive until the pins show it."""
+        self.recover()
+        rig = self.robot
         made: list[tuple[Runner, Driver]] = []
 
         def drives() -> bool:
-            self._ready(rig)
-            self.armed_ns = time.monotonic_ns()
+            self.recover()
             if not (rig.arm().ok and rig.start().ok):
                 return False
             runner, job = Runner(rig), rig.job()
@@ -130,7 +133,7 @@ class Stage:
                 return False
             driver.start()
             with contextlib.suppress(AssertionError):
-                eventually(lambda: driver.calls > 1 and is_on(self.pins()), 3.0, what="a driven motor")
+                eventually(lambda: driver.calls > 1 and self.pins.is_on(), 3.0, what="a driven motor")
                 made.append((runner, driver))
                 return True
             driver.stop()
@@ -142,9 +145,13 @@ class Stage:
         self.loop_pid = rig.child("loop")
         return made[0]
 
-    def _ready(self, rig: Rig) -> None:
-        """Idle; whatever is latched is resumed, as a person would. Nothing has moved since it went off."""
-        assert not self.on_again(), "the motor went on without a new arm"
+    def recover(self) -> None:
+        """A guard that died is started anew; whatever is latched is resumed, as a person would. Returns when the robot is idle."""
+        if self.rig is None or self.rig.guard.poll() is not None:
+            self.guards.close()
+            guard, paths = self.guards.enter_context(running_guard(self.folder, self.port, CONFIG))
+            self.rig = Rig(self.folder, paths, self.port, self.twin, guard)
+        rig = self.rig
 
         def ready() -> bool:
             status = rig.status()
@@ -163,36 +170,6 @@ class Stage:
                 if pid:
                     os.kill(pid, signal.SIGCONT)
 
-    def pins(self) -> list[PinRecord]:
-        return read(self.pins_file)
-
-    def wait_off(self, since_ns: int, patience_s: float = 10.0) -> float:
-        """Milliseconds from `since_ns` until both pins were off for good, as far as is known yet."""
-
-        def off_at() -> int:
-            pins = self.pins()
-            if is_on(pins):
-                return 0
-            driven = [index for index, pin in enumerate(pins) if is_driven(pin)]
-            return pins[driven[-1] + 1].t_ns
-
-        eventually(off_at, patience_s, what="the pins to go off")
-        time.sleep(_LOG_FLUSHED_S)
-        self.off_ns = eventually(off_at, patience_s, what="the pins to stay off")
-        return max(0.0, (self.off_ns - since_ns) / 1e6)
-
-    def on_again(self) -> bool:
-        """Whether a pin has been driven since it was seen to be off."""
-        return any(is_driven(pin) for pin in self.pins() if pin.t_ns > self.off_ns) if self.off_ns else False
-
-
-def is_driven(pin: PinRecord) -> bool:
-    return bool(pin.forward or pin.backward)
-
-
-def is_on(pins: list[PinRecord]) -> bool:
-    return bool(pins) and is_driven(pins[-1])
-
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Stage]:
@@ -204,7 +181,7 @@ def running(folder: Path) -> Iterator[Stage]:
         os.sched_setscheduler(link.pid, os.SCHED_FIFO, os.sched_param(49))
         try:
             eventually(port_file.exists, what="the link's port")
-            stage = Stage(folder, twin, link, int(port_file.read_text()), pins)
+            stage = Stage(folder, twin, link, int(port_file.read_text()), PinWatch(pins))
             with stage.guards:
                 yield stage
         finally:
