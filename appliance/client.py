@@ -23,6 +23,7 @@ from appliance.shapes import (
     ImageView,
     JobPage,
     JobView,
+    Leaderboard,
     NewToken,
     Problem,
     QueueView,
@@ -64,10 +65,12 @@ class Client:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
     def submit_git(
-        self, git_url: str, ref: str = "", name: str = "", image: str = "", preflight: bool = False
+        self, git_url: str, ref: str = "", name: str = "", image: str = "", preflight: bool = False, board_name: str = ""
     ) -> JobView:
         """Queue a repository; `ref` is a branch, tag or commit, empty for the default branch."""
-        wish = SubmitGit(git_url=git_url, ref=ref, name=name, image=image, preflight=preflight)
+        wish = SubmitGit(
+            git_url=git_url, ref=ref, name=name, image=image, preflight=preflight, board_name=board_name
+        )
         body = msgspec.json.encode(wish)
         return self._shape(JobView, "POST", "/api/jobs", data=body, headers={"Content-Type": "application/json"})
 
@@ -78,9 +81,10 @@ class Client:
         progress: Callable[[int, int], None] | None = None,
         image: str = "",
         preflight: bool = False,
+        board_name: str = "",
     ) -> JobView:
         """Queue a zip or tar file; `progress(sent_bytes, total_bytes)` is called while it is sent."""
-        fields = {"name": name, "image": image, "preflight": "yes" if preflight else ""}
+        fields = {"name": name, "image": image, "preflight": "yes" if preflight else "", "board_name": board_name}
         with path.open("rb") as file:
             body = _Multipart(file, path.name, path.stat().st_size, fields, progress)
             headers = {"Content-Type": body.content_type}
@@ -131,6 +135,14 @@ class Client:
     def pin(self, job_id: str, pinned: bool = True) -> JobView:
         """Keep a job's results when room is made, or no longer."""
         return self._shape(JobView, "POST", f"/api/jobs/{job_id}/pin", json={"pinned": pinned})
+
+    def leaderboard(self) -> Leaderboard:
+        """Returns of the standard task, the best first."""
+        return self._shape(Leaderboard, "GET", "/api/leaderboard")
+
+    def list_job(self, job_id: str, name: str) -> JobView:
+        """List one's job on the leaderboard under a name; '' takes it off."""
+        return self._shape(JobView, "POST", f"/api/jobs/{job_id}/board", json={"name": name})
 
     def images(self) -> list[ImageView]:
         """Which images a job may choose, and what is in them."""

@@ -251,7 +251,7 @@ class Runner:
 
     def _end(self, job: Job, state: State, reason: Reason, detail: str, report: Report) -> None:
         fields = {"exit_code": report.exit_code, "steps": report.steps, "missed_steps": report.missed_steps,
-                  "residual": (report.residual or {}).get("window_rmse_rad")}  # fmt: skip
+                  "residual": (report.residual or {}).get("window_rmse_rad"), **_standing(report)}  # fmt: skip
         self._store.move(job.id, state, time.time(), reason, detail, ended_at=report.ended_at, **fields)
         advice = self._parts.advice(job, detail) if state is State.FAILED else ""
         if advice:
@@ -285,6 +285,15 @@ class Runner:
         retention.finish(self._store, parts.paths)
         if not self._store.active():
             recovery.discard_sessions(parts.paths)
+
+
+def _standing(report: Report) -> dict[str, object]:
+    """What the leaderboard needs of a job that did the standard task."""
+    done = report.standard_task
+    if done is None:
+        return {}
+    robot = report.robot if report.link == "pigpiod" else f"{report.robot} (twin)"
+    return {"standard_return": done.mean_return, "twin_return": done.twin_return, "robot": robot}
 
 
 def spec_of(paths: Paths, config: Config, session: str, source: Path, fitting: Fitting) -> Spec:

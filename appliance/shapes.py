@@ -9,9 +9,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from appliance.lease_shapes import NetworkTiming
+
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
     """One job, as `GET /api/jobs/ID` answers. `sentence` says state and reason to a person.
+
+    standard_return: of the standard task, null where it wasn't done. board_name: '' keeps it off the leaderboard.
 
     position: 1 is next, null when it doesn't wait. eta_s: until it starts (waiting) or ends at the latest (running).
     place: 'guest' came from the fleet, 'away' was sent to it, '' is this appliance's own.
@@ -47,6 +51,8 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
     cleared_at: float | None = None
     place: str = ""
+    standard_return: float | None = None
+    board_name: str = ""
 
 
 class JobPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +71,32 @@ class SubmitGit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     name: str = ""
     image: str = ""
     preflight: bool = False
+    board_name: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class BoardName(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/jobs/ID/board`: under which name a job stands on the leaderboard; '' takes it off."""
+
+    name: Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class BoardEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A name's best job on a robot. mean_return: over the job's episodes. twin_return: of the same actions on the twin."""
+
+    rank: int
+    name: str
+    mean_return: float
+    twin_return: float | None
+    at: float
+    robot: str
+    job_id: str
+
+
+class Leaderboard(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /api/leaderboard`: the best first. unlisted: jobs that did the standard task and gave no name."""
+
+    entries: list[BoardEntry]
+    unlisted: int
 
 
 class CheckGit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -261,12 +293,16 @@ class SelfTest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StandardTask(msgspec.Struct, frozen=True, kw_only=True):
-    """A job that did the standard task (`gym_raas.standard`): how often, its returns, and boundaries missed in all of it."""
+    """A job that did the standard task (`gym_raas.standard`): how often, its returns, and boundaries missed in all of it.
+
+    twin_return: mean return of the same actions on the robot's twin.
+    """
 
     episodes: int
     mean_return: float
     best_return: float
     missed: int
+    twin_return: float | None = None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -309,3 +345,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     self_test_before: SelfTest | None = None
     self_test_after: SelfTest | None = None
     standard_task: StandardTask | None = None
+    network: NetworkTiming | None = None

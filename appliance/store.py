@@ -28,7 +28,7 @@ _LATEST_S: Final = 253_402_300_799.0  # the end of the year 9999, beyond which n
 _CHANGEABLE: Final = frozenset(
     {
         "attempt", "cleared_at", "commit_id", "ended_at", "exit_code", "missed_steps", "notes", "pinned", "queue_key",
-        "residual", "started_at", "steps",
+        "residual", "robot", "standard_return", "started_at", "steps", "twin_return",
     }
 )  # fmt: skip
 
@@ -64,6 +64,11 @@ class Job:
     preflight: bool = False
     pinned: bool = False
     cleared_at: float | None = None
+    lease_s: float | None = None  # of a program that drives over the network: its time limit
+    standard_return: float | None = None
+    twin_return: float | None = None
+    robot: str = ""
+    board_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class NewJob:
     place: str = ""
     wish: bytes = b""  # of a job that goes away: what the fleet is asked for
     preflight: bool = False
+    board_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,10 +152,10 @@ class Store:
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO job (id, queue_key, state, name, submitter, source_kind, source, ref, image, priority,"
-                " submitted_at, place, preflight) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " submitted_at, place, preflight, board_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     job_id, now_s, State.QUEUED, new.name, new.submitter, new.source_kind, new.source, new.ref,
-                    new.image, new.priority, now_s, new.place, int(new.preflight),
+                    new.image, new.priority, now_s, new.place, int(new.preflight), new.board_name,
                 ),
             )  # fmt: skip
             if new.place == AWAY:
@@ -195,6 +201,20 @@ class Store:
         """How many jobs there are."""
         condition, values = search.condition()
         return int(self._db.execute(f"SELECT count(*) FROM job WHERE {condition}", values).fetchone()[0])  # noqa: S608 - ours
+
+    def leaders(self, limit: int = 100) -> list[Job]:
+        """The best job of each name on the leaderboard, on each robot, the best one first."""
+        query = (
+            "SELECT * FROM job WHERE id IN (SELECT id FROM (SELECT id, max(standard_return) FROM job"
+            " WHERE standard_return IS NOT NULL AND board_name <> '' GROUP BY board_name COLLATE NOCASE, robot))"
+            " ORDER BY standard_return DESC, id LIMIT ?"
+        )
+        return _jobs(self._db.execute(query, (limit,)))
+
+    def unlisted(self) -> int:
+        """How many jobs did the standard task and aren't on the leaderboard."""
+        query = "SELECT count(*) FROM job WHERE standard_return IS NOT NULL AND board_name = ''"
+        return int(self._db.execute(query).fetchone()[0])
 
     # --- the runner's side ----------------------------------------------------------------------------------
 
@@ -316,6 +336,13 @@ class Store:
                 self._set(db, job_id, now_s, pinned=int(pinned))
         return self.get(job_id)
 
+    def set_board_name(self, job_id: str, board_name: str, now_s: float) -> Job:
+        """List a job on the leaderboard under a name; '' takes it off. Raises NotFound."""
+        with self._transaction() as db:
+            if self.get(job_id).board_name != board_name:
+                self._set(db, job_id, now_s, board_name=board_name)
+        return self.get(job_id)
+
     def clearable(self, newest: int, limit: int) -> list[Job]:
         """Ended jobs whose results may make room, the oldest first, at most `limit`; the `newest` ones are kept.
 
@@ -371,7 +398,7 @@ class Store:
                 self._note(db, now_s, "queue", "")
 
     def _set(self, db: sqlite3.Connection, job_id: str, now_s: float, **fields: Any) -> None:
-        strange = fields.keys() - _CHANGEABLE - {"state", "reason", "detail", "cancel_requested"}
+        strange = fields.keys() - _CHANGEABLE - {"state", "reason", "detail", "cancel_requested", "board_name"}
         if strange:
             raise ValueError(f"a job's {', '.join(sorted(strange))} never changes")
         columns = ", ".join(f"{name} = ?" for name in fields)

@@ -53,12 +53,17 @@ class Outcome(NamedTuple):
 
 def outcome(steps: Sequence[Step]) -> Outcome | None:
     """What the recorded steps of a job amount to; None if no episode of them fulfils the standard task."""
-    done = [episode for episode in _episodes(steps) if _fulfils(episode)]
+    done = fulfilled(steps)
     if not done:
         return None
     returns = [-math.fsum(step.cost for step in episode) for episode in done]
     missed = sum(step.missed for episode in done for step in episode)
     return Outcome(len(done), math.fsum(returns) / len(returns), max(returns), missed)
+
+
+def fulfilled(steps: Sequence[Step]) -> list[Sequence[Step]]:
+    """The episodes among the recorded steps of a job that fulfil the standard task."""
+    return [episode for episode in _episodes(steps) if _fulfils(episode)]
 
 
 def _episodes(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:

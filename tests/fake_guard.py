@@ -6,6 +6,7 @@ does, and can be made faulty, stopped or absent.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -55,6 +56,7 @@ class FakeGuard:
     fault: str = "none"
     stopped: Stop | None = None
     leases: int = 0
+    standard: bool = False  # the steps are those of the standard task
 
     def open(self) -> FakeGuard:
         """Listen."""
@@ -116,7 +118,8 @@ class FakeGuard:
     def _arm(self, arm: Arm) -> None:
         number = int(arm.session, 16)
         self.paths.session(number).mkdir(parents=True, exist_ok=True)
-        write_segment(self.paths.segment(number), number, self.steps, arm.limit_s)
+        make = write_standard if self.standard else write_segment
+        make(self.paths.segment(number), number, self.steps, arm.limit_s)
         self.session = Guarded(arm.session, arm.limit_s, time.monotonic())
 
     def _end(self, ending: str) -> None:
@@ -148,6 +151,18 @@ class FakeGuard:
             ending=session.ending if session else "",
             settle_s=self.settle_s,
         )
+
+
+def write_standard(path: Path, session: int, _steps: int, _limit_s: float) -> None:
+    """A segment in which the arm hangs still through one episode of the standard task."""
+    Segment.create(path, session, SegmentSize.for_limit(25.0, 1000, 0.05))
+    os.chmod(path, 0o640)
+    segment = Segment(path, writable=True)
+    for k in range(1, 401):
+        start_us = (k - 1) * 50_000
+        step = StepRecord(k, start_us, start_us + 90, start_us + 50_007, 0, math.pi, 0.0, 0.0, 0.0, math.pi**2, 0, 0)
+        segment.append_step(step)
+    segment.close()
 
 
 def write_segment(path: Path, session: int, steps: int, limit_s: float = 2.0) -> None:

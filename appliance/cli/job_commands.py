@@ -40,6 +40,7 @@ def submit(
     name: Annotated[str, typer.Option(help="What to call the job")] = "",
     image: Annotated[str, typer.Option(help="Job image (see [bold]raas images[/]); default: the usual one")] = "",
     preflight: Annotated[bool, typer.Option("--preflight", help="Try it on the simulation first")] = False,
+    board: Annotated[str, typer.Option(help="Name on the leaderboard, if it does the standard task")] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show the log until the job has ended")] = False,
     fleet: Annotated[bool, typer.Option("--fleet", help="On whichever robot of the fleet is idle")] = False,
 ) -> None:
@@ -49,9 +50,9 @@ def submit(
         if fleet:
             queued = to_fleet(shared, source, name, {"live": "1"} if follow else {})
         elif reach.is_git(source):
-            queued = shared.client.submit_git(source, ref, name, image, preflight)
+            queued = shared.client.submit_git(source, ref, name, image, preflight, board)
         else:
-            queued = _upload(shared, source, name, image, preflight)
+            queued = _upload(shared, source, name, image, preflight, board)
         show_queued(shared, queued, follow=follow)
 
 
@@ -143,9 +144,9 @@ def results(
         shared.show({"path": str(target)}, view.done(str(target)))
 
 
-def _upload(shared: Context, source: str, name: str, image: str, preflight: bool) -> JobView:
+def _upload(shared: Context, source: str, name: str, image: str, preflight: bool, board: str) -> JobView:
     def send(archive: Path, called: str, progress: Callable[[int, int], None]) -> JobView:
-        return shared.client.submit_archive(archive, called, progress, image, preflight)
+        return shared.client.submit_archive(archive, called, progress, image, preflight, board)
 
     return _send(shared, source, name, send)
 

@@ -1,4 +1,4 @@
-"""Commands about the queue and what a job may choose: queue, move, pin, images."""
+"""Commands about the queue, what a job may choose, and how jobs did: queue, move, pin, images, leaderboard."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from appliance.errors import BadSource
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (queue, move, pin, images):
+    for command in (queue, move, pin, images, leaderboard):
         app.command()(command)
 
 
@@ -67,3 +67,21 @@ def images(context: typer.Context) -> None:
     with reported():
         found = shared.client.images()
         shared.show(found, view.image_list(found))
+
+
+def leaderboard(
+    context: typer.Context,
+    wanted: Annotated[str, typer.Argument(metavar="JOB", help="A job of yours to list; nothing to look")] = "",
+    name: Annotated[str, typer.Option(help="Under which name; empty takes it off")] = "",
+) -> None:
+    """Show who is best at the standard task, or list a job of yours."""
+    shared: Context = context.obj
+    with reported():
+        if wanted:
+            listed = shared.client.list_job(reach.find_job(shared.client, wanted).id, name)
+            said = f"is listed as {listed.board_name}" if listed.board_name else "is not on the leaderboard"
+            shared.show(listed, view.done(f"{listed.id} {said}."))
+            return
+        found = shared.client.leaderboard()
+        empty = "Nobody is listed yet. `raas submit FOLDER --board NAME` lists a program that does the standard task."
+        shared.show(found, view.standings(found) if found.entries else empty)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from appliance import terminal
-from appliance.shapes import Health, ImageView, JobView, TokenView
+from appliance.shapes import Health, ImageView, JobView, Leaderboard, TokenView
 
 _COLOURS = {
     "queued": "cyan",
@@ -53,6 +53,18 @@ def moment(at_s: float | None) -> str:
 def day(at_s: float | None) -> str:
     """The same for what lies months away."""
     return "-" if at_s is None else dt.datetime.fromtimestamp(at_s, dt.UTC).astimezone().strftime("%d %b %Y %H:%M")
+
+
+def standings(found: Leaderboard) -> Table:
+    """One line per name."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for title in ("rank", "name", "return", "twin", "robot", "when"):
+        table.add_column(title, justify="right" if title in ("rank", "return", "twin") else "left", no_wrap=True)
+    for each in found.entries:
+        twin = "-" if each.twin_return is None else f"{each.twin_return:.1f}"
+        when = Text(day(each.at))
+        table.add_row(str(each.rank), said(each.name), f"{each.mean_return:.1f}", twin, said(each.robot), when)
+    return table
 
 
 def job_table(jobs: list[JobView]) -> Table:

@@ -19,7 +19,7 @@ import numpy as np
 from appliance import durable
 from appliance.calibration import residual
 from appliance.calibration.residual import Residual
-from appliance.running import recording
+from appliance.running import recording, same_actions
 from appliance.running.record import Record
 from appliance.running.recording import Recording
 from appliance.shapes import Report, StandardTask
@@ -138,14 +138,17 @@ def _report(
         residual=None if apart is None else apart.figures(),
         self_test_before=record.self_test_before,
         self_test_after=record.self_test_after,
-        standard_task=_standard_task(recorded),
+        standard_task=_standard_task(recorded, robot),
         files={name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in sorted(names)},
     )
 
 
-def _standard_task(recorded: Recording) -> StandardTask | None:
+def _standard_task(recorded: Recording, robot: Robot | None) -> StandardTask | None:
     found = standard.outcome(recorded.steps)
-    return None if found is None else StandardTask(**found._asdict())
+    if found is None:
+        return None
+    same = None if robot is None else same_actions.mean_return(standard.fulfilled(recorded.steps), robot)
+    return StandardTask(**found._asdict(), twin_return=same)
 
 
 def _zip(folder: Path, names: list[str], report: bytes) -> bytes:

@@ -35,6 +35,7 @@ from appliance.webui.job_files import Disk
 from appliance.webui.job_images import JobImages
 from appliance.webui.job_routes import JobRoutes
 from appliance.webui.job_views import Lens
+from appliance.webui.leaderboard import LeaderboardRoutes
 from appliance.webui.metrics import Metrics
 from appliance.webui.owner_calibration import OwnerCalibration
 from appliance.webui.owner_looks import Looks
@@ -99,6 +100,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     EventRoutes(hub, board, store, lens).install(site)
     Pages(config, paths, templates, board, store, counter, disk, robot, lens, images).install(site)
     Comparing(templates, board, store, lens).install(site)
+    LeaderboardRoutes(templates, board, store, lens).install(site)
     frame = OwnerFrame(templates, board, time.time)
     OwnerPages(paths, frame, Looks(paths, config_file), lambda: store.read(_has_running)).install(site)
     settings = OwnerSettings(paths, config_file, frame, Threads(1))

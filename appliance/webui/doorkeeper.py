@@ -25,6 +25,9 @@ ENTRANCES: Final = frozenset({"/login", "/logout", "/claim"})
 SUBMITTING: Final = frozenset({"/submit", "/api/jobs", "/fleet/jobs", "/api/fleet/jobs"})
 #: What costs the appliance something, and so is for those who may submit.
 ASKING: Final = frozenset({"/api/git/check"})
+#: Of one job, too; who is its submitter is judged where it is done.
+ASKED_OF_A_JOB: Final = ("/board",)
+_OF_JOBS: Final = ("/jobs/", "/api/jobs/")
 #: Reading that isn't for everybody.
 PRIVATE: Final = ("/api/tokens", "/owner", "/api/owner")
 #: What is shown of an appliance that nobody has claimed.
@@ -45,7 +48,8 @@ def needed(method: str, path: str) -> Role:
         return Role.OWNER if path.startswith(PRIVATE) else Role.VISITOR
     if method == "POST" and (path in STOPPING or path in ENTRANCES):
         return Role.VISITOR
-    return Role.SUBMITTER if method == "POST" and path in SUBMITTING | ASKING else Role.OWNER
+    asks = path in SUBMITTING | ASKING or (path.startswith(_OF_JOBS) and path.endswith(ASKED_OF_A_JOB))
+    return Role.SUBMITTER if method == "POST" and asks else Role.OWNER
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,8 @@ class Lens:
             pinned=job.pinned,
             cleared_at=job.cleared_at,
             place=job.place,
+            standard_return=job.standard_return,
+            board_name=job.board_name,
         )
 
 

@@ -18,12 +18,14 @@ from appliance.care.services import Services
 from appliance.fleet_shapes import FleetView
 from appliance.jobs import State
 from appliance.shapes import (
+    BoardName,
     CheckGit,
     GitSeen,
     Health,
     ImageView,
     JobPage,
     JobView,
+    Leaderboard,
     Motion,
     MoveJob,
     NewToken,
@@ -108,7 +110,7 @@ CONTRACT: Final = (
         SubmitGit,
         status=201,
         refusals=(404, 408, 503, 507),
-        form=("archive", "sample", "name", "image", "preflight"),
+        form=("archive", "sample", "name", "image", "preflight", "board_name"),
     ),
     Operation(
         "POST",
@@ -138,6 +140,10 @@ CONTRACT: Final = (
         "Download a job's data; result.json has this shape",
         Result,
         refusals=(404, 409, 410),
+    ),
+    Operation("GET", "/api/leaderboard", "Returns of the standard task, the best first", Leaderboard),
+    Operation(
+        "POST", f"{_JOB}/board", "List a job of one's own on the leaderboard", JobView, BoardName, refusals=(404,)
     ),
     Operation("GET", "/api/samples", "Programs to start from", list[SampleView]),
     Operation("GET", "/api/samples/<name>/run.py", "One of them", "text/x-python", refusals=(404,)),

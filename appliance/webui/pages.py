@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from appliance.config import Config
 from appliance.paths import Paths
 from appliance.shapes import JobView, QueueView
-from appliance.webui import job_files, job_routes, job_views, samples, wording
+from appliance.webui import job_files, job_routes, job_views, leaderboard, samples, wording
 from appliance.webui.board import Board
 from appliance.webui.job_files import Disk
 from appliance.webui.job_images import JobImages
@@ -95,7 +95,8 @@ class Pages:
         title = view.name or wording.source(view)
         again = urlencode({"git_url": view.source, "ref": view.ref, "name": view.name})
         return self._page(
-            "job.html", title, "jobs", job=view, tail=wording.plain_output(tail), again=again, data={"job": view}
+            "job.html", title, "jobs", job=view, tail=wording.plain_output(tail), again=again, data={"job": view},
+            may_name=leaderboard.may_name(request, row),
         )
 
     def cancel(self, request: Request) -> Response:

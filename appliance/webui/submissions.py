@@ -23,6 +23,7 @@ from appliance.webui.web import Refusal, Request
 #: More than a day and a half of full-length jobs; whoever floods the queue fills neither disk nor lists without end.
 MAX_WAITING: Final = 1000
 _MAX_NAME_CHARACTERS: Final = 80
+_MAX_BOARD_NAME_CHARACTERS: Final = 40
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Counter:
                 name=form.fields.get("name", ""),
                 image=form.fields.get("image", ""),
                 preflight=bool(form.fields.get("preflight", "")),
+                board_name=form.fields.get("board_name", ""),
             )
             return self._add(request, new, now_s, job_id)
         except BaseException:
@@ -84,13 +86,14 @@ class Counter:
             raise BadSource(
                 "Nothing was submitted. Give the URL of a git repository, or an archive or folder that isn't empty."
             )
-        fields = {key: form.fields.get(key, "") for key in ("git_url", "ref", "name", "image")}
+        fields = {key: form.fields.get(key, "") for key in ("git_url", "ref", "name", "image", "board_name")}
         return self._queue_git(request, SubmitGit(**fields, preflight=bool(form.fields.get("preflight", ""))))
 
     def _queue_git(self, request: Request, wish: SubmitGit) -> Job:
         url = git_url.parse(wish.git_url.strip(), self.config.fetch.allow_http).text
         ref = git_url.check_ref(wish.ref.strip())
-        new = NewJob("git", url, "", ref=ref, name=wish.name, image=wish.image, preflight=wish.preflight)
+        new = NewJob("git", url, "", ref=ref, name=wish.name, image=wish.image, preflight=wish.preflight,
+                     board_name=wish.board_name)  # fmt: skip
         now_s = self.now_s()
         return self._add(request, new, now_s, ulid.new(now_s))
 
@@ -103,8 +106,14 @@ class Counter:
             name=_plain(new.name),
             image=self.images.chosen(new.image),
             preflight=new.preflight or self.config.job.preflight,
+            board_name=board_name(new.board_name),
         )
         return self.store.write(lambda store: store.add(complete, now_s, job_id))
+
+
+def board_name(name: str) -> str:
+    """A name for the leaderboard as it may stand there."""
+    return _plain(name)[:_MAX_BOARD_NAME_CHARACTERS].strip()
 
 
 def _plain(name: str) -> str:

@@ -75,6 +75,7 @@ def test_the_report_tells_the_return_of_the_standard_task_only_if_it_was_done(
         "mean_return": pytest.approx(-400 * math.pi**2),
         "best_return": told["mean_return"],
         "missed": 0,
+        "twin_return": pytest.approx(-400 * math.pi**2),
     }
 
 

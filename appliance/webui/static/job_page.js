@@ -36,6 +36,7 @@ function draw() {
   find("cancel").hidden = over;
   if (find("again")) find("again").hidden = !over;
   find("compare").hidden = !job.has_bundle;
+  if (find("board")) find("board").hidden = job.standard_return === null;
   find("next").hidden = job.state !== "queued" || job.position === 1;
   notes();
   progress.hidden = job.state !== "running" && job.state !== "collecting";

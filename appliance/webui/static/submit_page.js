@@ -19,11 +19,11 @@ const go = (job) => { location.href = `/jobs/${job.id}`; };
 gitForm.addEventListener("submit", async (event) => {
   event.preventDefault();
   const said = gitForm.querySelector("[data-problem]"), button = gitForm.querySelector("button");
-  const { git_url, ref, name, image = "", preflight } = Object.fromEntries(new FormData(gitForm));
+  const { git_url, ref, name, image = "", preflight, board_name = "" } = Object.fromEntries(new FormData(gitForm));
   said.textContent = "";
   button.disabled = true;
   try {
-    go(await send("/api/jobs", { body: { git_url, ref, name, image, preflight: Boolean(preflight) } }));
+    go(await send("/api/jobs", { body: { git_url, ref, name, image, preflight: Boolean(preflight), board_name } }));
   } catch (error) {
     said.textContent = error.message;
     button.disabled = false;
@@ -77,7 +77,7 @@ form.addEventListener("submit", (event) => {
   }
   const body = new FormData();
   const far = event.submitter?.hasAttribute("formaction");
-  for (const field of ["name", "image", "preflight", ...(far ? ["tags", "live"] : [])]) {
+  for (const field of ["name", "image", "preflight", "board_name", ...(far ? ["tags", "live"] : [])]) {
     const value = new FormData(form).get(field);
     if (value) body.append(field, value);
   }
