@@ -155,6 +155,19 @@ class FederationSection(Section, frozen=True):
     takes_from: Annotated[tuple[str, ...], Meta(description="members whose jobs are taken; empty: everybody's")] = ()
 
 
+class LeaseSection(Section, frozen=True):
+    """Programs elsewhere that drive the robot over the network. Off unless the owner wants it; needs a token each."""
+
+    enabled: Annotated[bool, Meta(description="let people with a token for it drive over the network")] = False
+    address: Annotated[str, Meta(description="address to listen on; empty: that of the page")] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="TCP port")] = 5588
+    limit_s: Annotated[float, Meta(ge=5.0, le=600.0, description="longest lease, s")] = 300.0
+    quota_s: Annotated[
+        float, Meta(ge=5.0, le=86400.0, description="how long one person may drive within 24 hours, s")
+    ] = 3600.0
+    max_waiting: Annotated[int, Meta(ge=1, le=1000, description="how many may wait to drive at a time")] = 20
+
+
 class Config(Section, frozen=True):
     """The whole of `raas.yaml`."""
 
@@ -168,6 +181,7 @@ class Config(Section, frozen=True):
     sandbox: SandboxSection = SandboxSection()
     storage: StorageSection = StorageSection()
     federation: FederationSection = FederationSection()
+    lease: LeaseSection = LeaseSection()
 
     @property
     def dead_man_s(self) -> float:

@@ -67,6 +67,7 @@ class Reason(enum.StrEnum):
     OUT_OF_MEMORY = "out_of_memory"  # failed
     TIME_LIMIT = "time_limit"  # timed out
     BY_USER = "by_user"  # cancelled
+    CLIENT_GONE = "client_gone"  # a remote lease: the program that drove, or wanted to, has gone
     EMERGENCY_STOP = "emergency_stop"  # cancelled
     INTERNAL_ERROR = "internal_error"  # failed: a fault of the appliance's own
 

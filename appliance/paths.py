@@ -72,6 +72,16 @@ class Paths:
         return self.data / "identity"
 
     @property
+    def lease(self) -> Path:
+        """The key by which remote drivers know this appliance; read by the lease service, and by root."""
+        return self.data / "lease"
+
+    @property
+    def lease_line(self) -> Path:
+        """The lease service's Unix socket; only the runner connects to it."""
+        return self.runtime / "lease" / "line.sock"
+
+    @property
     def inbox(self) -> Path:
         """Uploaded archives, one file per job, named by the job's id; written by the web UI."""
         return self.data / "inbox"

@@ -28,6 +28,7 @@ from appliance.care import page_settings
 from appliance.config import Config
 from appliance.errands.workers import Workers
 from appliance.errors import EngineError, InUse, RaasError
+from appliance.intake.preparing import Prepared
 from appliance.jobs import Reason, State
 from appliance.layers import kit as kits
 from appliance.layers.kit import Kit
@@ -35,13 +36,15 @@ from appliance.notify import Notifier
 from appliance.paths import Paths
 from appliance.readiness import Readiness
 from appliance.realtime.cores import keep_off_loop_core, loop_core
-from appliance.running import attempt, cell, collecting, lease, preflight, recovery, results, retention
+from appliance.running import attempt, cell, collecting, lease, preflight, recovery, remote_cell, results, retention
 from appliance.running.attempt import NotStarted, Tools
+from appliance.running.berth import Berth
 from appliance.running.cell import Cells, Fitting, Limits, Spec
 from appliance.running.docker_cell import DockerCells
 from appliance.running.enforcement import Enforcement, Leniency
 from appliance.running.preparation import Prepare
 from appliance.running.record import Record
+from appliance.running.remote_cell import ClientGone, Elsewhere
 from appliance.running.standby import Standby
 from appliance.running.verdict import Cause
 from appliance.running.waiting_room import Setting, WaitingRoom
@@ -96,7 +99,7 @@ class Runner:
         leniency = Leniency(parts.config.robot.link == "twin", parts.config.sandbox.allow_unenforced)
         self._limits = Enforcement(parts.cells, parts.paths, leniency)
         self._standby = Standby(parts.cells, self._spec, parts.paths, Fitting(parts.image), self._limits)
-        self._room = WaitingRoom(Setting(parts.store, parts.paths, parts.config, self._standby.problem, parts.prepare))
+        self._room = WaitingRoom(Setting(parts.store, parts.paths, parts.config, self._standby.problem, self._prepare))
 
     def serve(self) -> None:
         """Put right what an earlier runner left, then work until `stopping` is set."""
@@ -145,7 +148,7 @@ class Runner:
             config=self._parts.config,
             robot_file=self._parts.robot_file,
             standby=self._standby,
-            fitting=self._parts.fitting,
+            take=self._take,
             objection=lambda: self._objection(job),
             watch=lambda: self._watch(job),
             started=lambda at_s: self._started(job.id, at_s),
@@ -156,6 +159,21 @@ class Runner:
             self._not_started(job, cause)
         else:
             self._complete(self._store.get(job.id), record)
+
+    def _take(self, job: Job) -> Berth:
+        """Where a job runs: in its cell; or elsewhere, by way of the lease service. Raises EngineError, NotStarted."""
+        if job.lease_s is None:
+            return self._standby.take(self._parts.fitting(job))
+        try:
+            elsewhere = Elsewhere(self._parts.paths.lease_line, job.id, job.lease_s)
+            return self._standby.place(elsewhere, elsewhere.gid)
+        except ClientGone as error:
+            raise NotStarted(Reason.CLIENT_GONE, str(error)) from error
+
+    def _prepare(self, job: Job, cancelled: Callable[[], bool]) -> Prepared:
+        if job.lease_s is None:
+            return self._parts.prepare(job, cancelled)
+        return remote_cell.nothing_to_prepare(job, self._parts.paths)
 
     def _objection(self, job: Job) -> str:
         """Why the robot may not be armed for a job: one of the fleet's needs a lease to the end of its time limit."""
@@ -189,6 +207,9 @@ class Runner:
         self._standby.wait_until_gone()
         if cause.reason is Reason.BY_USER:
             self._store.move(job.id, State.CANCELLED, now_s, cause.reason, "Cancelled before it ran.", ended_at=now_s)
+            recovery.discard_never_run(job, self._parts.paths)
+        elif cause.reason is Reason.CLIENT_GONE:
+            self._store.move(job.id, State.CANCELLED, now_s, cause.reason, cause.detail, ended_at=now_s)
             recovery.discard_never_run(job, self._parts.paths)
         elif self._is_given_up(job, cause):
             text = f"The cell of this job could not be started {_REFUSALS} times. {cause.detail}"
@@ -236,7 +257,9 @@ class Runner:
                 return None
 
     def _interrupted(self, job: Job, record: Record, report: Report) -> None:
-        if job.place == GUEST:  # whether it gets another attempt, and where, is decided by its log in the bucket
+        # A fleet's job gets another attempt where its log in the bucket says so; whoever drove from elsewhere has heard of
+        # the end and asks anew.
+        if job.place == GUEST or job.lease_s is not None:
             self._end(job, State.FAILED, Reason.INTERRUPTED, record.detail, report)
             return
         state, reason, number = jobs.after_interruption(State.RUNNING, job.attempt)

@@ -23,6 +23,9 @@ EVENTS_KEPT: Final = 10_000
 #: Where a job runs, beside '' (of this appliance alone): from the fleet, here; or from here, in the fleet.
 GUEST: Final = "guest"
 AWAY: Final = "away"
+#: Source kind of a job without a program here: somebody drives over the network.
+LEASE: Final = "lease"
+_LONGEST_LEASE_S: Final = 600.0
 _LATEST_S: Final = 253_402_300_799.0  # the end of the year 9999, beyond which no calendar goes
 # Columns that a change may carry beside state, reason and detail.
 _CHANGEABLE: Final = frozenset(
@@ -86,6 +89,7 @@ class NewJob:
     wish: bytes = b""  # of a job that goes away: what the fleet is asked for
     preflight: bool = False
     board_name: str = ""
+    lease_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,8 @@ class Store:
                     new.image, new.priority, now_s, new.place, int(new.preflight), new.board_name,
                 ),
             )  # fmt: skip
+            if new.lease_s is not None:
+                db.execute("UPDATE job SET lease_s = ? WHERE id = ?", (new.lease_s, job_id))
             if new.place == AWAY:
                 db.execute("INSERT INTO fleet_sent (local_id, wish) VALUES (?, ?)", (job_id, new.wish))
             self._note(db, now_s, "job", job_id)
@@ -428,6 +434,10 @@ def _job(row: sqlite3.Row) -> Job | None:
         0.0 <= (values[name] or 0.0) <= _LATEST_S for name in ("submitted_at", "started_at", "ended_at", "cleared_at")
     ):
         return None
+    if values["lease_s"] is not None:
+        if not 0.0 < values["lease_s"] <= _LONGEST_LEASE_S:
+            return None
+        values["source_kind"] = LEASE  # for which the table's own check, older than leases, has no word
     for name in ("cancel_requested", "preflight", "pinned"):
         values[name] = bool(values[name])
     return Job(**values)

@@ -74,6 +74,7 @@ def describe(job: Job, line: Line, now_s: float) -> Description:
         return _preparing(job, line, now_s)
     sentence = _WORKING.get((job.state, job.reason), _DEFAULT[job.state])
     if job.state is State.RUNNING:
+        sentence = sentence if job.lease_s is None else "A program elsewhere is driving the robot over the network."
         return Description(sentence, None, left_s(job, line.limit_s, now_s))
     eta_s = SETTLING_S if job.state is State.WAITING_FOR_ROBOT else None
     return Description(job.detail or sentence, None, eta_s)
@@ -81,6 +82,7 @@ def describe(job: Job, line: Line, now_s: float) -> Description:
 
 def left_s(job: Job, limit_s: float, now_s: float) -> float:
     """How long the robot is busy with an active job yet, at most, s."""
+    limit_s = limit_s if job.lease_s is None else job.lease_s
     if job.state is State.RUNNING:
         return max(0.0, (job.started_at or now_s) + limit_s - now_s)
     if job.state is State.COLLECTING:
@@ -108,7 +110,7 @@ def _queued(job: Job, line: Line, now_s: float) -> Description:
     if line.hold:
         return Description(f"{again}{place}. {line.hold}", position, None)
     eta_s = sum(left_s(other, line.limit_s, now_s) + TURNAROUND_S for other in line.active)
-    eta_s += ahead * (line.limit_s + TURNAROUND_S)
+    eta_s += sum((other.lease_s or line.limit_s) + TURNAROUND_S for other in line.queue[:ahead])
     return Description(f"{again}{place}; starts in {about(eta_s)} at the latest.", position, eta_s)
 
 

@@ -22,7 +22,7 @@ from appliance.paths import Paths
 from appliance.realtime.control import Arm
 from appliance.running import output, record, results, self_test
 from appliance.running.berth import Berth
-from appliance.running.cell import Cell, Exit, Fitting
+from appliance.running.cell import Cell, Exit
 from appliance.running.lease import Session
 from appliance.running.output import Capture
 from appliance.running.record import Record
@@ -51,7 +51,7 @@ class NotStarted(Exception):
 class Tools:
     """What an attempt works with.
 
-    standby: has the cell. fitting: what the job needs of it.
+    standby: has the cell. take: the job's place in it, or NotStarted.
     objection: why the robot may not be armed for this job now, '' if it may, asked right before it would be.
     watch: called every WATCH_S; a Cause ends the attempt. started: called with the wall-clock time before run.py begins.
     """
@@ -60,7 +60,7 @@ class Tools:
     config: Config
     robot_file: Path
     standby: Standby
-    fitting: Callable[[Job], Fitting]
+    take: Callable[[Job], Berth]
     objection: Callable[[], str]
     watch: Callable[[], Cause | None]
     started: Callable[[float], None]
@@ -104,6 +104,7 @@ class _Attempt:
     def __init__(self, job: Job, tools: Tools) -> None:
         self.folder = tools.paths.attempt(job.id, job.attempt)
         self._job, self._tools = job, tools
+        self._limit_s = tools.config.job.limit_s if job.lease_s is None else job.lease_s
         self._berth: Berth | None = None
         self._armed: Session | None = None
         self._before = SelfTest(passed=True)
@@ -123,13 +124,13 @@ class _Attempt:
         control, config = self._tools.paths.control("runner"), self._tools.config
         settling = Testing(control, config.realtime.settle_timeout_s)
         try:
-            self._berth = berth = self._tools.standby.take(self._tools.fitting(self._job))
+            self._berth = berth = self._tools.take(self._job)
             berth.move_in(self._tools.paths.source(self._job.id))
             self._before = self._settled(settling)
             objection = self._tools.objection()
             if objection:
                 raise NotStarted(Reason.NO_LEASE, objection)
-            arm = Arm(berth.session, self._job.id, config.job.limit_s, config.sandbox.uid)
+            arm = Arm(berth.session, self._job.id, self._limit_s, berth.spec.limits.uid)
             self._armed = Session(control, arm, config.realtime.lease_s)
             berth.check()  # a guard that was restarted meanwhile has made another folder for the job's socket
         except EngineError as error:
@@ -164,7 +165,7 @@ class _Attempt:
         assert self._armed is not None
         try:
             self._armed.start()
-            cause = self._watch(time.monotonic() + self._tools.config.job.limit_s)
+            cause = self._watch(time.monotonic() + self._limit_s)
         except RobotError:
             cause = Cause.SESSION
         session, self._armed = self._armed.end(), None
@@ -218,7 +219,7 @@ class _Attempt:
         printed = self._capture.finish()
         config = self._tools.config.job
         last_line = output.last_line(self.folder / results.OUTPUT)
-        verdict = judge(Evidence(end.cause, end.exit, end.session, last_line, config.limit_s, config.memory_mb))
+        verdict = judge(Evidence(end.cause, end.exit, end.session, last_line, self._limit_s, config.memory_mb))
         return Record(
             session=begun.session,
             attempt=begun.attempt,
@@ -233,6 +234,7 @@ class _Attempt:
             out_of_memory=end.exit.out_of_memory if end.exit else False,
             output_bytes=printed.total_bytes,
             output_dropped_bytes=printed.dropped_bytes,
+            network=end.exit.network if end.exit else None,
         )
 
     def tested(self, judged: Record, testing: Testing | None) -> Record:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from appliance.lease_shapes import NetworkTiming
 from appliance.running.output import Capture
 from gym_raas.wire import ENVIRONMENT_VARIABLE, JOB_SOCKET_DIR
 
@@ -94,11 +95,14 @@ class Exit:
     """How run.py ended. code: as a shell counts it, 128 + n for signal n; None if nobody knows.
 
     signalled: the engine sent it a signal that nobody here asked for, as it does when it is stopped.
+    gone: why a program elsewhere drives no longer, where it didn't end by itself. network: what the network cost it.
     """
 
     code: int | None
     out_of_memory: bool
     signalled: bool = False
+    gone: str = ""
+    network: NetworkTiming | None = None
 
 
 class Cell(Protocol):

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from appliance import durable
+from appliance.lease_shapes import NetworkTiming
 from appliance.paths import Paths
 from appliance.shapes import SelfTest
 
@@ -32,6 +33,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     output_dropped_bytes: int = 0
     self_test_before: SelfTest | None = None
     self_test_after: SelfTest | None = None
+    network: NetworkTiming | None = None
 
 
 def path(paths: Paths, job_id: str, attempt: int) -> Path:

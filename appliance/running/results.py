@@ -125,7 +125,7 @@ def _report(
         started_at=record.started_at,
         ended_at=record.ended_at,
         duration_s=max(0.0, record.ended_at - (record.started_at or record.ended_at)),
-        limit_s=setting.limit_s,
+        limit_s=job.lease_s or setting.limit_s,
         exit_code=record.exit_code,
         out_of_memory=record.out_of_memory,
         settle_s=record.settle_s,
@@ -138,6 +138,7 @@ def _report(
         residual=None if apart is None else apart.figures(),
         self_test_before=record.self_test_before,
         self_test_after=record.self_test_after,
+        network=record.network,
         standard_task=_standard_task(recorded, robot),
         files={name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in sorted(names)},
     )

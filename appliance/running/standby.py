@@ -11,6 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -87,6 +88,12 @@ class Standby:
             raise
         self._due_s = float("-inf")
         return self._taken
+
+    def place(self, elsewhere: Cells, gid: int) -> Berth:
+        """A berth for what isn't run here; the group `gid` gets the job's socket. Raises EngineError. `put_away` it."""
+        self.wait_until_gone()
+        session, spec = self._spec(self._usual)
+        return berth.make(elsewhere, session, replace(spec, limits=replace(spec.limits, uid=gid)))
 
     def put_away(self, gone: Berth) -> None:
         """The job has ended: its cell goes, in a thread. What an absent engine keeps is swept later."""

@@ -76,6 +76,8 @@ def _by_exit(evidence: Evidence) -> Verdict:
     code = evidence.exit.code
     if code == 0:
         return Verdict(State.SUCCEEDED, Reason.NONE, "")
+    if evidence.exit.gone:
+        return Verdict(State.FAILED, Reason.CLIENT_GONE, evidence.exit.gone)
     if evidence.exit.out_of_memory:
         text = f"run.py needed more than the {evidence.memory_mb} MiB of memory that a job has."
         return Verdict(State.FAILED, Reason.OUT_OF_MEMORY, text)
