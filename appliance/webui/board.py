@@ -5,7 +5,10 @@ Greenlets of `watch` refresh it; pages, API and event stream read it. The stop b
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+
+import gevent
 
 from appliance.config import Config
 from appliance.errors import RobotError
@@ -18,6 +21,8 @@ from appliance.webui.robot_view import Sight
 
 _GUARD_TIMEOUT_S = 0.9
 _MOTION_EVERY = 4  # of the ring's 100 Hz: 25 points a second draw a smooth line
+_LOOP_OBEYS_S = 0.05  # within a few ticks the loop publishes what the guard has told it
+_CATCH_UP_S = 0.5
 
 
 class Board:
@@ -30,6 +35,8 @@ class Board:
         self._ring = RingReader(paths.live_ring)
         self._guard: Reply | None = None
         self._guard_problem = ""
+        self._numbers = itertools.count(1)
+        self._newest_answered = 0
         self.queue = QueueView(paused=False, length=0, active=[], waiting=[])
 
     def robot(self) -> RobotView:
@@ -51,15 +58,30 @@ class Board:
         )
 
     def ask_guard(self, right: str, request: Request) -> Reply:
-        """Put a request to the guard and remember its answer. Raises RobotError."""
+        """Put a request to the guard and remember its answer. Raises RobotError.
+
+        Several greenlets ask at a time; an answer to an older question never replaces a newer one.
+        """
+        number = next(self._numbers)
         try:
             with GuardClient(self._paths.control(right), _GUARD_TIMEOUT_S) as guard:
                 reply = guard.demand(request)
         except RobotError as error:
             self._guard_problem = str(error)
             raise
-        self._guard, self._guard_problem = reply, ""
+        if number > self._newest_answered:
+            self._newest_answered = number
+            self._guard, self._guard_problem = reply, ""
         return reply
+
+    def catch_up(self) -> None:
+        """Wait a moment until the loop has published what the guard has just told it."""
+        told_ns = self._now_ns()
+        while (now_ns := self._now_ns()) < told_ns + int(_CATCH_UP_S * 1e9):
+            record = self._ring.newest(now_ns)
+            if record is not None and record.t_ns > told_ns + int(_LOOP_OBEYS_S * 1e9):
+                return
+            gevent.sleep(0.01)
 
     def refresh_guard(self) -> None:
         """See how the guard is; that it doesn't answer is an answer."""

@@ -72,6 +72,7 @@ class RobotRoutes:
     def resume(self, request: Request) -> RobotView:
         """Clear stop and fault. Raises RobotError."""
         self.board.ask_guard("resume", Resume(who=identity.submitter(request)))
+        self.board.catch_up()
         return self.board.robot()
 
     def health(self, _request: Request) -> Response:
