@@ -94,3 +94,16 @@ def test_the_promises_hold_on_a_real_server() -> None:
         report = play_on(where, Settings(12, 60))
     assert (report.jobs, report.commits, report.doubles, report.lost) == (60, 60, 0, 0), report.violations
     assert report.violations == []
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
+def test_fifty_appliances_commit_five_hundred_jobs_once_each_on_a_real_server(seed: int) -> None:
+    with seaweedfs() as where:
+        report = play_on(where, Settings(seed=seed))
+    assert (report.jobs, report.commits, report.doubles, report.lost) == (500, 500, 0, 0), report.violations
+    assert report.violations == []
+    assert report.events["killed"] + report.events["killed_for_good"] == report.events["paused"] == 5
+    assert report.events["lost_replies"] > 50
+    assert report.stale_holders_refused > 0

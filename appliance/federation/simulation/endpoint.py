@@ -21,7 +21,7 @@ from appliance.federation.s3_store import Bucket, S3Store
 from appliance.federation.simulation.audit import Audit
 from appliance.federation.simulation.cast import Cast
 from appliance.federation.simulation.member import Member
-from appliance.federation.simulation.play import doom, idle_day, members_of
+from appliance.federation.simulation.play import fates_of, idle_day, members_of
 from appliance.federation.simulation.report import Report, cost_usd, quantiles
 from appliance.federation.simulation.settings import Settings
 from appliance.federation.simulation.world import Tally
@@ -29,7 +29,7 @@ from appliance.federation.simulation.world import Tally
 MOST_APPLIANCES = 100
 MOST_JOBS = 2000
 _SCALE = 1 / 45
-_PATIENCE_S = 600.0
+_PATIENCE_S = 1800.0
 
 
 def play_on(where: Bucket, settings: Settings) -> Report:
@@ -45,19 +45,16 @@ def play_on(where: Bucket, settings: Settings) -> Report:
     store = S3Store(where)
     probe(store.perform, Keys(cast.fleet), "pi00000", time.time())
     members = members_of(fast, cast, rng)
-    fated = list(zip(rng.sample(members, len(members)), doom(fast, members, rng), strict=False))
-    for member, fate in fated:
-        member.doom.append(fate)
-    gone = {member.who for member, fate in fated if fate == "killed_for_good"}
+    fates = _Fates(fates_of(fast, members, rng))
     left = settings.jobs
     while left > 0:
         count = min(left, settings.batch)
         rng.choice(members).desk.submit(count)
         left -= count
-    tally = _run(fast, store, members, gone)
+    tally = _run(fast, store, members, fates)
     audit = Audit(cast.roster(), Keys(cast.fleet))
     audit.take(_objects(store, audit.keys.queue))
-    doubles = audit.believed(members, gone)
+    doubles = audit.believed(members, fates.gone)
     store.close()
     idle, jobs = idle_day(settings), max(1, audit.jobs)
     return Report(
@@ -76,12 +73,32 @@ def play_on(where: Bucket, settings: Settings) -> Report:
     )  # fmt: skip
 
 
+class _Fates:
+    """What happens to whoever begins the so-many-th job. Safe for several threads. gone: who never comes back."""
+
+    def __init__(self, by_start: dict[int, str]) -> None:
+        self._by_start, self._starts, self._lock = by_start, 0, threading.Lock()
+        self.gone: set[str] = set()
+
+    def strike(self, who: str) -> str:
+        """`who` has just begun a job: its fate, '' for none."""
+        with self._lock:
+            what = self._by_start.get(self._starts, "")
+            self._starts += 1
+            if what == "killed_for_good":
+                self.gone.add(who)
+            return what
+
+
 class _Life:
     """One member in its thread."""
 
-    def __init__(self, member: Member, store: S3Store, settings: Settings, tally: Tally, over: threading.Event) -> None:
-        self._member, self._store, self._settings = member, store, settings
+    def __init__(
+        self, member: Member, store: S3Store, settings: Settings, tally: Tally, fates: _Fates, over: threading.Event
+    ) -> None:
+        self._member, self._store, self._settings, self._fates = member, store, settings, fates
         self._tally, self._over, self._dead = tally, over, False
+        self._begun = 0  # jobs
         self._zero_s = time.monotonic()
 
     def live(self) -> None:
@@ -118,9 +135,12 @@ class _Life:
 
     def _meet_fate(self) -> None:
         desk = self._member.desk
-        if not self._member.doom or desk.held() is None or not desk.starts or desk.ends_s == float("inf"):
+        if len(desk.starts) == self._begun:
             return
-        what, lease_s = self._member.doom.pop(), self._settings.timing.lease_s
+        self._begun = len(desk.starts)
+        what, lease_s = self._fates.strike(self._member.who), self._settings.timing.lease_s
+        if not what:
+            return
         self._tally.events[what] += 1
         if what == "paused":
             self._over.wait(self._member.rng.uniform(1.2, 3.0) * lease_s)
@@ -140,17 +160,17 @@ def _without_files(request: Request) -> Request:
     return request
 
 
-def _run(settings: Settings, store: S3Store, members: list[Member], gone: set[str]) -> Tally:
+def _run(settings: Settings, store: S3Store, members: list[Member], fates: _Fates) -> Tally:
     """Let everybody live until all submitters have what they asked for, and a few leases more."""
     tally, over = Tally(Counter(), Counter()), threading.Event()
     threads = [
-        threading.Thread(target=_Life(member, store, settings, tally, over).live, name=member.who, daemon=True)
+        threading.Thread(target=_Life(member, store, settings, tally, fates, over).live, name=member.who, daemon=True)
         for member in members
     ]
     for thread in threads:
         thread.start()
     deadline_s = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline_s and not all(m.desk.is_settled for m in members if m.who not in gone):
+    while time.monotonic() < deadline_s and not all(m.desk.is_settled for m in members if m.who not in fates.gone):
         time.sleep(0.2)
     # Late comers and the jobs of those that never came back.
     time.sleep(4 * settings.timing.lease_s)

@@ -185,7 +185,6 @@ class Member:
         self.waits = False
         self.paused_until_s = 0.0
         self.cut_off: list[tuple[float, float]] = []
-        self.doom: list[str] = []  # what happens to it at its next claims
 
     @property
     def who(self) -> str:

@@ -32,8 +32,8 @@ def play(settings: Settings, *, measure_idle: bool = True) -> Report:
     store = ModelStore()
     world = World(settings, store, members)
     audit = Audit(cast.roster(), Keys(cast.fleet))
-    fates = doom(settings, members, rng)[: settings.jobs]
-    world.fates = dict(zip(rng.sample(range(settings.jobs), len(fates)), fates, strict=True))
+    world.fates = fates_of(settings, members, rng)
+    cut_off(settings, members, rng)
     end_s = _schedule(settings, world, members, rng)
     patience_s = end_s + 12 * settings.timing.lease_s + settings.jobs / settings.appliances * sum(settings.run_s)
     while world.now_s < patience_s:
@@ -102,17 +102,21 @@ def members_of(settings: Settings, cast: Cast, rng: random.Random) -> list[Membe
     return found
 
 
-def doom(settings: Settings, members: list[Member], rng: random.Random) -> list[str]:
-    """Decide how many will be killed and paused, and who is cut off when; returns the fates in random order."""
+def fates_of(settings: Settings, members: list[Member], rng: random.Random) -> dict[int, str]:
+    """What happens to whoever begins the so-many-th job. By job and not by member, who might never get one."""
     faults, count = settings.faults, len(members)
     killed = [("killed", "killed_for_good")[number % 2] for number in range(round(faults.killed * count))]
-    fates = killed + ["paused"] * round(faults.paused * count)
+    fates = (killed + ["paused"] * round(faults.paused * count))[: settings.jobs]
     rng.shuffle(fates)
+    return dict(zip(rng.sample(range(settings.jobs), len(fates)), fates, strict=True))
+
+
+def cut_off(settings: Settings, members: list[Member], rng: random.Random) -> None:
+    """Decide who loses the network, and when."""
     span_s = _span_s(settings)
-    for member in rng.sample(members, round(faults.cut_off * count)):
+    for member in rng.sample(members, round(settings.faults.cut_off * len(members))):
         begin_s = rng.uniform(0.0, span_s)
         member.cut_off.append((begin_s, begin_s + rng.uniform(0.3, 2.0) * settings.timing.lease_s))
-    return fates
 
 
 def _span_s(settings: Settings) -> float:
