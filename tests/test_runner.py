@@ -13,6 +13,7 @@ from appliance.errors import BadSource, Cancelled, IsolationError
 from appliance.intake.preparing import Prepared
 from appliance.jobs import Reason, State
 from appliance.realtime.control import Arm, Disarm, Settle, Start, Stop
+from appliance.running import waiting_room
 from appliance.store import Job
 from tests.runner_house import SLEEP, STUBBORN, House, nothing_is_left
 
@@ -256,6 +257,24 @@ def test_a_refused_arming_removes_the_cell_and_costs_nothing(house: House) -> No
     assert nothing_is_left(house)
     house.guard.refuse.clear()
     assert house.until_final(job_id).attempt == 1
+
+
+def test_a_job_is_tried_again_even_if_the_engine_took_long_to_answer(house: House) -> None:
+    answers = iter(("No engine answers.", waiting_room.RETRY_S + waiting_room.HOLD_AGE_S + 0.5))
+
+    def problem() -> str:
+        if Settle not in house.guard.requests():
+            return ""
+        answer = next(answers, "")
+        if isinstance(answer, float):
+            house.guard.refuse.clear()
+            time.sleep(answer)
+            return ""
+        return answer
+
+    house.cells.problem = problem  # type: ignore[method-assign]
+    house.guard.refuse[Settle] = "The pendulum never settles."
+    assert house.until_final(house.submit()).state is State.SUCCEEDED
 
 
 def test_without_an_engine_jobs_wait_with_the_reason(house: House) -> None:

@@ -56,7 +56,8 @@ class WaitingRoom:
         self._preparation = Preparation(setting.prepare, setting.paths)
         self._ready: Outcome | None = None
         self._hold: Hold | None = None
-        self._hold_at_s = self._retry_at_s = self._beat_at_s = self._tidy_at_s = float("-inf")
+        self._hold_at_s = self._beat_at_s = self._tidy_at_s = float("-inf")
+        self._retry_at_s: float | None = None
         self._stale = True
         self._failures: Counter[str] = Counter()
 
@@ -73,9 +74,11 @@ class WaitingRoom:
             recovery.discard_uploads(self._store, self._setting.paths)
         if self._preparation.is_done:
             self._picked_up(self._preparation.take(), robot_is_free=robot_is_free)
+        if self._retry_at_s is not None and now_s >= self._retry_at_s:
+            self._retry_at_s, self._stale = None, True
         if self._store.changed() or self._stale:
             self._stale = False
-            self._look(now_s)
+            self._look()
 
     def next_ready(self) -> Job | None:
         """The job that may have the robot now, moved to `waiting_for_robot`; None if there is none."""
@@ -129,13 +132,12 @@ class WaitingRoom:
             store.set_fact(facts.QUEUE_HOLD, hold.sentence if hold else "", time.time())
             if hold is not None:
                 self._put_back_ready(hold.reason, hold.sentence)
-        elif self._retry_at_s > now_s - HOLD_AGE_S:
-            self._stale = True
 
-    def _look(self, now_s: float) -> None:
+    def _look(self) -> None:
         """Somebody changed something: heed cancellations, claim, explain."""
         self._heed_cancellation()
-        if self._hold is None and self._ready is None and self._preparation.is_idle and now_s >= self._retry_at_s:
+        may_claim = self._hold is None and self._ready is None and self._retry_at_s is None
+        if may_claim and self._preparation.is_idle:
             job = self._store.claim(time.time())
             if job is not None:
                 _log.info("%s preparing (attempt %d)", job.id, job.attempt)

@@ -38,6 +38,8 @@ VICTIMS = {"runner": "appliance.runner", "webui": "appliance.webui", "guard": "r
 WEIGHTS = (4, 2, 3, 2)
 LONGEST_PAUSE_S = 5.0
 WAITING_JOBS = 2
+#: Kills between two lines that say how far it is.
+TELL_EVERY = 10
 _AGAIN_S = 60.0
 
 
@@ -54,7 +56,10 @@ class Storm:
 
     def rage(self, kills: int) -> None:
         """Kill so often, at random moments, with jobs always waiting."""
-        for _ in range(kills):
+        started_s = time.monotonic()
+        for number in range(kills):
+            if number % TELL_EVERY == 0:
+                print(f"{time.monotonic() - started_s:6.0f} s  {number} kills, {len(self.accepted)} jobs", flush=True)
             self.feed()
             eventually(self.is_busy, _AGAIN_S, "a job is being worked on", pause_s=0.05, then=self.trace)
             time.sleep(self.random.uniform(0.0, LONGEST_PAUSE_S))  # the moment is what is random here
