@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from gym_raas.parameters import REFERENCE_COMMAND, Model
+from gym_raas.model import Model
+from gym_raas.motor import REFERENCE_COMMAND
 from gym_raas.physics import SUBSTEP_S
 
 Floats = npt.NDArray[np.float64]

@@ -7,55 +7,68 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from pathlib import Path
+from typing import Any
 
 import gym
 import numpy as np
 import numpy.typing as npt
 from gym import spaces
 
-from gym_raas import plants, task
-from gym_raas.driver import HIGHEST_OBSERVATION, Driver, Observation
+from gym_raas import plants
+from gym_raas.driver import Driver, Observation, highest_observation
+from gym_raas.kinds.known import KINDS
 from gym_raas.physics import State
 from gym_raas.plant import Plant
+from gym_raas.remote_client import LeaseWish
 from gym_raas.wire import ResetMode
-
-#: A simulated reset starts at most this far from upright and this fast, as gym's Pendulum-v0 did.
-_START_ANGLE_RAD: Final = math.pi
-_START_SPEED_RAD_S: Final = 1.0
-
 
 _GymEnv: Any = gym.Env  # typed for the new interface, whereas this face keeps the old one
 
 
-class ClassicPendulum(_GymEnv):  # type: ignore[misc]  # see there
-    """`gym.make('raaspendulum-v0')`.
+class ClassicRobot(_GymEnv):  # type: ignore[misc]  # see there
+    """`gym.make('raaspendulum-v0')`, or another of `gym_raas.kinds` by its name.
 
     `robot`: a robot file (or Robot) to simulate; by default the real robot where there is one, else the packaged one.
+    'raas://HOST' is a real robot over the network, with the `token` that its owner hands out (see the modern face).
     """
 
-    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": round(1.0 / task.DT_S)}  # noqa: RUF012 (gym's)
+    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": 20}  # noqa: RUF012 (the library's)
     reward_range = (-math.inf, 0.0)
 
-    def __init__(self, render_mode: str | None = None, robot: plants.Choice = None, plant: Plant | None = None) -> None:
+    def __init__(
+        self,
+        render_mode: str | None = None,
+        robot: plants.Choice = None,
+        plant: Plant | None = None,
+        kind: str = "pendulum",
+        token: str | Path | None = None,
+        lease_s: float | None = None,
+        wait_s: float = 3600.0,
+    ) -> None:
         self.render_mode = render_mode
-        self._driver = Driver(plants.choose(robot) if plant is None else plant)
-        limit = self._driver.plant.action_limit
+        self._kind = chosen_kind = KINDS[kind]
+        wish = LeaseWish(token, lease_s, wait_s)
+        self._driver = Driver(
+            plants.choose(chosen_kind, robot, wish=wish) if plant is None else plants.checked(plant, chosen_kind)
+        )
+        limit, highest = self._driver.plant.action_limit, highest_observation(chosen_kind)
         self.dt = self._driver.plant.dt_s
-        self.max_torque, self.max_speed = limit, task.MAX_SPEED_RAD_S
+        self.max_torque, self.max_speed = limit, chosen_kind.task.highest[-1]
+        self.metadata = type(self).metadata | {"render_fps": round(1.0 / self.dt)}
         self.action_space = spaces.Box(-limit, limit, shape=(1,), dtype=np.float32)
-        self.observation_space = spaces.Box(-HIGHEST_OBSERVATION, HIGHEST_OBSERVATION, dtype=np.float32)
+        self.observation_space = spaces.Box(-highest, highest, dtype=np.float32)
 
     def step(self, action: Any) -> tuple[Observation, float, bool, dict[str, Any]]:
-        """(observation, reward, False, {}) at the next 50 ms boundary."""
+        """(observation, reward, False, info) at the next 50 ms boundary; info is empty, but over a network."""
         observation, cost = self._driver.step(action)
-        return observation, -cost, False, {}
+        return observation, -cost, False, dict(self._driver.last.over_network())
 
     def reset(self, *, seed: int | None = None) -> Observation:
         """The simulation starts anywhere; on the robot the motor is switched off. Returns the observation."""
         if seed is not None:
             self.seed(seed)
-        high = np.array([_START_ANGLE_RAD, _START_SPEED_RAD_S])
+        high = np.array(self._kind.task.starts)
         angle, velocity = self.np_random.uniform(-high, high)
         return self._driver.reset(ResetMode.MOTOR_OFF, State(float(angle), float(velocity)))
 

@@ -13,7 +13,7 @@ import numpy as np
 from gym_raas import physics
 from gym_raas.batch import Floats, Models, Truths, substeps
 from gym_raas.errors import MissingExtra
-from gym_raas.parameters import REFERENCE_COMMAND
+from gym_raas.motor import REFERENCE_COMMAND
 
 
 def step(

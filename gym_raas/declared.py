@@ -31,8 +31,11 @@ def one_of(*choices: object) -> dict[str, tuple[object, ...]]:
     return {"choices": choices}
 
 
-def build(kind: type[Section], content: object, prefix: str = "") -> Section:
-    """Make the dataclass `kind` from a mapping; `prefix` stands before keys in messages. Raises BadValue."""
+def build(kind: type[Section], content: object, prefix: str = "", types: Mapping[str, type] | None = None) -> Section:
+    """Make the dataclass `kind` from a mapping; `prefix` stands before keys in messages. Raises BadValue.
+
+    `types`: of fields whose type isn't known before the file is read.
+    """
     if not isinstance(content, dict):
         where = prefix.rstrip(".") or "the file"
         raise BadValue(f"{where}: {_shown(content)} given; expected is a mapping of keys")
@@ -40,7 +43,7 @@ def build(kind: type[Section], content: object, prefix: str = "") -> Section:
     unknown = next((key for key in content if key not in fields), None)
     if unknown is not None:
         raise BadValue(f"{prefix}{unknown}: unknown key; known are {', '.join(fields)}")
-    types = get_type_hints(kind)
+    types = get_type_hints(kind) | dict(types or {})
     values = {}
     for name, each in fields.items():
         if name in content:

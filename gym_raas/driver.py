@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gym_raas import drawing, task
+from gym_raas import drawing
 from gym_raas.actions import as_action
 from gym_raas.errors import ClosedError
+from gym_raas.kinds.kind import Kind
 from gym_raas.physics import State
 from gym_raas.plant import Plant, Reading
 from gym_raas.window import Window
@@ -20,8 +21,10 @@ from gym_raas.wire import ResetMode
 
 Observation = npt.NDArray[np.float32]
 
-#: Bounds of the observation space.
-HIGHEST_OBSERVATION = np.array([1.0, 1.0, task.MAX_SPEED_RAD_S], dtype=np.float32)
+
+def highest_observation(kind: Kind) -> Observation:
+    """Bounds of the observation space."""
+    return np.array(kind.task.highest, np.float32)
 
 
 class Driver:
@@ -29,6 +32,7 @@ class Driver:
 
     def __init__(self, plant: Plant, *, paced: bool = False) -> None:
         self.plant = plant
+        self._cost, self._observation = plant.kind.task.cost, plant.kind.task.observation
         self.last: Reading = plant.read()
         self._action = 0.0
         self._paced = paced and plant.can_be_placed
@@ -47,8 +51,8 @@ class Driver:
         self.last = reading = self.plant.step(action)
         limit = self.plant.action_limit
         self._action = action = max(-limit, min(limit, action))
-        cost = task.cost(before.angle_rad, before.velocity_rad_s, action)
-        return np.array(task.observation(reading.angle_rad, reading.velocity_rad_s), np.float32), cost
+        cost = self._cost(before.angle_rad, before.velocity_rad_s, action)
+        return np.array(self._observation(reading.angle_rad, reading.velocity_rad_s), np.float32), cost
 
     def observe(self) -> Observation:
         """The newest observation; advances nothing."""
@@ -59,7 +63,7 @@ class Driver:
 
     def observation(self) -> Observation:
         """The observation of the last reading."""
-        return np.array(task.observation(self.last.angle_rad, self.last.velocity_rad_s), np.float32)
+        return np.array(self._observation(self.last.angle_rad, self.last.velocity_rad_s), np.float32)
 
     def reset(self, mode: ResetMode, start: State | None) -> Observation:
         """Motor off (or settle) and begin anew; `start` places a plant that can be placed."""
@@ -70,15 +74,15 @@ class Driver:
         return self.observation()
 
     def picture(self) -> npt.NDArray[np.uint8]:
-        """The pendulum and its action as an image of shape (height, width, 3)."""
-        return drawing.picture(self.last.angle_rad, self._action / self.plant.action_limit)
+        """The robot and its action as an image of shape (height, width, 3)."""
+        return drawing.picture(self.plant.kind, self.last.angle_rad, self._action / self.plant.action_limit)
 
     def show(self) -> None:
         """Draw into a window; without a display (or pygame) this does nothing."""
         if self._closed:
             return
         if self._window is None:
-            self._window = Window("raaspendulum", 1.0 / self.plant.dt_s if self._paced else None)
+            self._window = Window(f"raas{self.plant.kind.name}", 1.0 / self.plant.dt_s if self._paced else None)
         if self._window.is_open:
             self._window.show(self.picture())
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from gym_raas.parameters import Model, Robot
+from gym_raas.kinds.known import KINDS
+from gym_raas.parameters import Robot
 
 #: Where a robot file doesn't say it: from a command to the arm, tick and PWM period included.
 USUAL_DELAY_S: Final = 0.002
@@ -59,19 +60,19 @@ class Imperfections:
         )
 
 
-def drawn(robot: Robot, factor: float, rng: np.random.Generator) -> Model:
+def drawn(robot: Robot, factor: float, rng: np.random.Generator) -> Any:
     """A model that the robot's recordings allow as well, with the fit's correlations; raises ValueError without a fit."""
     return draws(robot, factor, rng, 1)[0]
 
 
-def draws(robot: Robot, factor: float, rng: np.random.Generator, number: int) -> list[Model]:
+def draws(robot: Robot, factor: float, rng: np.random.Generator, number: int) -> list[Any]:
     """As many such models."""
     found = _uncertainty(robot.fitted)
     if found is None:
         raise ValueError(f"robot {robot.name!r} has no fitted uncertainties to draw from: calibrate it, or randomise=0")
     names, covariance = found
     changes = factor * rng.multivariate_normal(np.zeros(len(names)), covariance, number, method="eigh")
-    limits = {each.name: each.metadata["range"] for each in dataclasses.fields(Model)}
+    limits = {each.name: each.metadata["range"] for each in dataclasses.fields(robot.model)}
     columns = {
         name: np.clip(getattr(robot.model, name) + change, *limits[name]).tolist()
         for name, change in zip(names, changes.T, strict=True)
@@ -99,6 +100,6 @@ def _uncertainty(fitted: dict[str, Any]) -> tuple[list[str], npt.NDArray[np.floa
 
 
 def counted(angle_rad: float, robot: Robot) -> float:
-    """The angle as the encoder tells it: the whole count below, 0 hanging."""
-    unit = robot.encoder.rad_per_count
-    return math.pi + math.floor((angle_rad - math.pi) / unit) * unit
+    """The angle as the encoder tells it: the whole count below, 0 at rest."""
+    unit, home_rad = robot.encoder.rad_per_count, KINDS[robot.kind].home_rad
+    return home_rad + math.floor((angle_rad - home_rad) / unit) * unit

@@ -1,6 +1,6 @@
 """What is a robot made of? The typed contents of a `robot.yaml`.
 
-A `Robot` describes one physical unit: the model's fitted constants, encoder, PWM set-up, pins and limits.
+A `Robot` describes one physical unit: its kind, the constants of that kind's motion, encoder, PWM set-up, pins and limits.
 The simulation, the twin behind pigpiod's protocol and the motor loop all read the same object, so the numbers
 exist once. Configuration errors name file, key, what was given and what would be right.
 """
@@ -19,34 +19,24 @@ import yaml
 
 from gym_raas import declared
 from gym_raas.declared import bounded, one_of
+from gym_raas.kinds.kind import Kind
+from gym_raas.kinds.known import KINDS, PENDULUM
 
-PACKAGED: Final = Path(__file__).with_name("robot.yaml")
 SCHEMA: Final = 1
 #: A robot file is a page of numbers; anything much longer is something else.
 MAX_FILE_BYTES: Final = 64 * 1024
-#: The command at which the model states its back-EMF damping, whatever the PWM's range is.
-REFERENCE_COMMAND: Final = 1000.0
+
+
+def packaged(kind: Kind = PENDULUM) -> Path:
+    """The file of the robot of this kind that comes with the package."""
+    return Path(__file__).with_name(kind.file)
+
+
+PACKAGED: Final = packaged()
 
 
 class RobotFileError(ValueError):
     """A robot file that can't be used; the message says what to change."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """Constants of theta'' = w2 sin(theta) + drive - damping * theta' - coulomb * sign(theta').
-
-    Everything is per unit of inertia (rad/s^2 and 1/s); back-EMF is stated at REFERENCE_COMMAND and grows with the root
-    of the command. Source: fit to recordings of a real unit.
-    """
-
-    gravity_rad_s2: float = field(metadata=bounded(1.0, 500.0))
-    viscous_per_s: float = field(metadata=bounded(0.0, 20.0))
-    coulomb_rad_s2: float = field(metadata=bounded(0.0, 50.0))
-    back_emf_per_s: float = field(metadata=bounded(0.0, 50.0))
-    brake_per_s: float = field(metadata=bounded(0.0, 50.0))
-    gain_rad_s2_per_command: float = field(metadata=bounded(1e-4, 10.0))
-    dead_zone_command: float = field(metadata=bounded(0.0, 900.0))
 
 
 @dataclass(frozen=True)
@@ -91,12 +81,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Robot:
-    """One robot, as read from its file."""
+    """One robot, as read from its file; `model` is of the type that its kind states (`gym_raas.kinds`)."""
 
     schema: int = field(metadata=one_of(SCHEMA))
-    kind: str = field(metadata=one_of("pendulum"))
+    kind: str = field(metadata=one_of(*KINDS))
     name: str
-    model: Model
+    model: Any
     encoder: Encoder
     pwm: Pwm
     pins: Pins
@@ -149,11 +139,17 @@ def parse_robot(raw: bytes, source: str) -> Robot:
 def robot_from(content: object, source: str) -> Robot:
     """Check a robot file's parsed content; `source` names it in messages. Raises RobotFileError."""
     try:
-        robot = declared.build(Robot, content)
+        robot = declared.build(Robot, content, types={"model": _kind(content).model})
     except declared.BadValue as error:
         raise RobotFileError(f"{source}: {error}") from error
     _check_together(robot, source)
     return robot
+
+
+def _kind(content: object) -> Kind:
+    """The kind that a file names; the reference for a name that isn't known, which `declared.build` then refuses."""
+    name = content.get("kind") if isinstance(content, dict) else None
+    return KINDS.get(name, PENDULUM) if isinstance(name, str) else PENDULUM
 
 
 def _check_together(robot: Robot, source: str) -> None:

@@ -1,35 +1,32 @@
 """How does the pendulum move? The one model that simulated environment and twin share, on plain floats.
 
     theta'' = gravity * sin(theta) + drive - damping * theta' - coulomb * sign(theta')
-    drive   = sign(command) * gain * max(|command| - dead zone, 0)
-    damping = viscous + (back-emf * sqrt(|command| / 1000) while driven, brake while both bridge inputs are low,
-                         neither while unpowered)
 
-The motor's back-EMF damps more, the longer the bridge conducts in each PWM period. The root is what recordings show: it
-predicts a command that the fit hasn't seen three to six times better than a constant, with as many parameters.
-
-Angle 0 is upright, pi hanging; everything is per unit of inertia. Between two reversals of the velocity the motion is
-smooth, so each substep is one Taylor series of the solution: a sine and a cosine for fifth order, and the reversal is
-found as the root of the same series. At rest the arm sticks while |gravity * sin(theta) + drive| <= coulomb; merely
-clamping the velocity at zero instead costs three digits of accuracy.
+Drive and damping are the motor's (`gym_raas.motor`). Angle 0 is upright, pi hanging; everything is per unit of inertia.
+Between two reversals of the velocity the motion is smooth, so each substep is one Taylor series of the solution: a sine
+and a cosine for fifth order, and the reversal is found as the root of the same series. At rest the arm sticks while
+|gravity * sin(theta) + drive| <= coulomb; merely clamping the velocity at zero instead costs three digits of accuracy.
 """
 
 from __future__ import annotations
 
 import math
-from math import ceil, cos, sin, sqrt
+from math import ceil, cos, sin
 from typing import Final, NamedTuple
 
-from gym_raas.parameters import REFERENCE_COMMAND, Model
+from gym_raas import motor
+from gym_raas.model import Model
+from gym_raas.wire import Flag
 
 #: Longest substep by default, four in an environment's step: 5e-6 rad from an event-located DOP853 after 10 s.
 SUBSTEP_S: Final = 0.0125
+_OVER_SPEED: Final = int(Flag.OVER_SPEED)
 _ROOT_ITERATIONS: Final = 60
 _ROOT_TOLERANCE: Final = 1e-13
 
 
 class State(NamedTuple):
-    """Angle (0 upright, pi hanging, not wrapped) and angular velocity."""
+    """Angle and angular velocity of the shaft, not wrapped; 0 is the kind's goal: upright, or the middle of a rail."""
 
     angle_rad: float
     velocity_rad_s: float
@@ -57,17 +54,11 @@ class Pendulum:
 
     def drive_rad_s2(self, command: float) -> float:
         """Acceleration that a signed bridge command gives the arm."""
-        beyond = abs(command) - self.model.dead_zone_command
-        return math.copysign(self.model.gain_rad_s2_per_command * max(beyond, 0.0), command)
+        return motor.drive_rad_s2(self.model, command)
 
     def damping_per_s(self, command: float, *, powered: bool = True) -> float:
         """Velocity-proportional damping: the bridge's share grows with the command; most while it brakes."""
-        model = self.model
-        if not powered:
-            return model.viscous_per_s
-        if command == 0.0:
-            return model.viscous_per_s + model.brake_per_s
-        return model.viscous_per_s + model.back_emf_per_s * sqrt(abs(command) / REFERENCE_COMMAND)
+        return motor.damping_per_s(self.model, command, powered=powered)
 
     def energy_rad2_s2(self, state: State) -> float:
         """Mechanical energy per unit of inertia; 0 hanging at rest, 2 * gravity upright at rest."""
@@ -84,15 +75,16 @@ class Pendulum:
         angle, velocity, _ = self._run(state, self.drive_rad_s2(driven), damping, duration_s)
         return State(angle, velocity)
 
-    def step(self, state: tuple[float, float], command: float, duration_s: float) -> tuple[float, float, bool]:
-        """(angle, velocity, whether the speed limit took drive away) after a step with power.
+    def step(self, state: tuple[float, float], command: float, duration_s: float) -> tuple[float, float, int]:
+        """(angle, velocity, the limit that took drive away as `gym_raas.wire.Flag`) after a step with power.
 
         What each command does is remembered: for the few that an actuator can give.
         """
         known = self._motor.get(command)
         if known is None:
             known = self._motor[command] = self.drive_rad_s2(command), self.damping_per_s(command)
-        return self._run(state, known[0], known[1], duration_s)
+        angle, velocity, over_speed = self._run(state, known[0], known[1], duration_s)
+        return angle, velocity, _OVER_SPEED if over_speed else 0
 
     def _run(
         self, state: tuple[float, float], drive: float, damping: float, duration_s: float

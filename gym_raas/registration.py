@@ -1,7 +1,7 @@
 """How do gym and gymnasium learn of the environments? As soon as both `gym_raas` and the library are imported.
 
 Importing `gym_raas` imports neither: a program uses one of them, and the appliance's processes, which share wire,
-task and physics, use none. A library that is there already is told at once; one that comes later is told by a hook
+kinds and physics, use none. A library that is there already is told at once; one that comes later is told by a hook
 that runs right after its import.
 
 The classic ids live in gym only and the modern ones in gymnasium only: a v1 in gym would make it call v0 out of date.
@@ -17,32 +17,38 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
 
-from gym_raas import task
+from gym_raas.kinds.known import KINDS
 
-CLASSIC_IDS: Final = ("raaspendulum-v0", "RaasPendulum-v0")
-MODERN_IDS: Final = ("raaspendulum-v1", "RaasPendulum-v1")
+
+def ids(kind: str, version: int) -> tuple[str, str]:
+    """The names of a kind's environment, such as raaspendulum-v1 and RaasPendulum-v1."""
+    return f"raas{kind}-v{version}", f"Raas{kind.capitalize()}-v{version}"
 
 
 def register_classic(gym: Any) -> None:
     """Make the classic ids known to the imported module `gym`."""
-    for name in CLASSIC_IDS:
-        gym.register(
-            id=name,
-            entry_point="gym_raas.classic:ClassicPendulum",
-            order_enforce=False,
-            disable_env_checker=True,
-        )
+    for kind in KINDS:
+        for name in ids(kind, 0):
+            gym.register(
+                id=name,
+                entry_point="gym_raas.classic:ClassicRobot",
+                kwargs={"kind": kind},
+                order_enforce=False,
+                disable_env_checker=True,
+            )
 
 
 def register_modern(gymnasium: Any) -> None:
     """Make the modern ids known to the imported module `gymnasium`."""
-    for name in MODERN_IDS:
-        gymnasium.register(
-            id=name,
-            entry_point="gym_raas.modern:ModernPendulum",
-            vector_entry_point="gym_raas.vector:PendulumVector",
-            max_episode_steps=task.EPISODE_STEPS,  # without a limit, learners would wait for an end for ever
-        )
+    for kind in KINDS.values():
+        for name in ids(kind.name, 1):
+            gymnasium.register(
+                id=name,
+                entry_point="gym_raas.modern:ModernRobot",
+                kwargs={"kind": kind.name},
+                vector_entry_point=kind.vector,
+                max_episode_steps=kind.task.episode_steps,  # without a limit, learners would wait for an end for ever
+            )
 
 
 _REGISTER: Final[dict[str, Callable[[Any], None]]] = {"gym": register_classic, "gymnasium": register_modern}

@@ -20,6 +20,7 @@ import zmq
 
 from gym_raas import errors, wire
 from gym_raas.exchange import Exchange, Send, refusal
+from gym_raas.kinds.known import KINDS, WORDS
 from gym_raas.physics import State
 from gym_raas.plant import Reading
 from gym_raas.wire import Refusal
@@ -55,13 +56,20 @@ class RobotClient:
         self._pid = os.getpid()
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
-        self._close = weakref.finalize(self, _say_goodbye, self._context, self._socket, self._pid)
+        self._close = weakref.finalize(self, _say_goodbye, self._context, self._socket, self._farewell(), self._pid)
         try:
             self._connect()
             self.welcome = self._greet()
         except BaseException:
             self.close()
             raise
+        known = KINDS.get(self.welcome.robot_kind)
+        if known is None:
+            self.close()
+            raise errors.WrongKind(
+                f"this gym_raas knows no robot of kind {self.welcome.robot_kind!r}, only {WORDS}: install a newer one"
+            )
+        self.kind = known
         self.dt_s = self.welcome.dt_s
         self.action_limit = self.welcome.action_limit
 
@@ -74,7 +82,7 @@ class RobotClient:
         return self._ask(wire.Read, self._patience.answer_s)
 
     def reset(self, mode: wire.ResetMode, start: State | None = None) -> Reading:  # noqa: ARG002 (metal has no start)
-        """Motor off, and with SETTLE wait until the pendulum hangs still; `start` is for simulations."""
+        """Motor off, and with SETTLE wait until the robot rests; `start` is for simulations."""
         settles = mode is wire.ResetMode.SETTLE
         limit_s = self._patience.settle_s if settles else self._patience.answer_s
         return self._ask(lambda seq: wire.Reset(seq, mode), limit_s)
@@ -87,12 +95,16 @@ class RobotClient:
         raise TypeError("a connection to the real robot can't be copied or pickled; make one where it is used")
 
     def _connect(self) -> None:
+        """Reach the robot. Raises errors.RobotError."""
+        self._connect_to(self.address, wire.MAX_MESSAGE_BYTES)
+
+    def _connect_to(self, address: str, max_message_bytes: int) -> None:
         self._socket.set(zmq.IMMEDIATE, 1)  # never queue for a gateway that isn't there: it would get stale actions
         self._socket.set(zmq.RECONNECT_IVL, 20)
         self._socket.set(zmq.RECONNECT_IVL_MAX, 200)
-        self._socket.set(zmq.MAXMSGSIZE, wire.MAX_MESSAGE_BYTES)
+        self._socket.set(zmq.MAXMSGSIZE, max_message_bytes)
         try:
-            self._socket.connect(self.address)
+            self._socket.connect(address)
         except zmq.ZMQError as error:
             raise errors.RobotUnreachable(
                 f"{self.address!r} is no address of a robot ({error}); "
@@ -154,11 +166,17 @@ class RobotClient:
         """The next message, or None when none came in time."""
         if not self._socket.poll(max(1, int(1000 * wait_s))):
             return None
-        parts = self._socket.recv_multipart()
+        return self._parsed(b"".join(self._socket.recv_multipart()))
+
+    def _parsed(self, message: bytes) -> wire.Reply:
         try:
-            return wire.parse_reply(b"".join(parts))
+            return wire.parse_reply(message)
         except wire.WireError as error:
             raise errors.RobotError(f"the appliance speaks otherwise than this gym_raas: {error}") from error
+
+    def _farewell(self) -> bytes:
+        """The last message, which frees the robot."""
+        return wire.Bye().pack()
 
     def _check_usable(self) -> None:
         if os.getpid() != self._pid:
@@ -170,12 +188,12 @@ class RobotClient:
             raise errors.ClosedError("this environment was closed; make a new one to go on")
 
 
-def _say_goodbye(context: zmq.Context[zmq.Socket[bytes]], socket: zmq.Socket[bytes], pid: int) -> None:
+def _say_goodbye(context: zmq.Context[zmq.Socket[bytes]], socket: zmq.Socket[bytes], farewell: bytes, pid: int) -> None:
     """Tell the gateway and free the socket; in a forked child the parent's connection stays as it is."""
     if os.getpid() != pid:
         return
     try:
-        socket.send(wire.Bye().pack(), zmq.NOBLOCK)
+        socket.send(farewell, zmq.NOBLOCK)
     except zmq.ZMQError:
         pass  # nobody is there, so nobody waits
     socket.close(linger=_GOODBYE_MS)

@@ -1,44 +1,44 @@
-"""How does the simulated pendulum step? The physics behind the actuator's clipping, rounding and speed limit.
+"""How does a simulated robot step? Its kind's motion behind the actuator's clipping, rounding and speed limit.
 
 It runs as fast as it can: time passes by steps, never by the clock.
 """
 
 from __future__ import annotations
 
-from gym_raas import task
 from gym_raas.actuator import Actuator
+from gym_raas.kinds.known import KINDS
 from gym_raas.parameters import Robot
-from gym_raas.physics import HANGING, Pendulum, State
+from gym_raas.physics import State
 from gym_raas.plant import Reading
 from gym_raas.wire import Flag, ResetMode
 
 _CLAMPED = int(Flag.CLAMPED_ACTION)
-_OVER_SPEED = int(Flag.OVER_SPEED)
 _SETTLED = int(Flag.SETTLED)
 
 
 class SimulatedPlant:
     """A `gym_raas.plant.Plant` made of numbers; it can be copied and pickled."""
 
-    dt_s = task.DT_S
     can_be_placed = True
 
     def __init__(self, robot: Robot) -> None:
         self.robot = robot
+        self.kind = kind = KINDS[robot.kind]
+        self.dt_s = kind.task.dt_s
         self.action_limit = robot.limits.action
         self._bridge_command = Actuator(robot).bridge_command
-        self._move = Pendulum(robot.model, speed_limit_rad_s=robot.limits.speed_rad_s).step
-        self._state: tuple[float, float] = HANGING
+        self._move = kind.limited(robot.model, robot.limits.speed_rad_s).step
+        self._state: tuple[float, float] = kind.home
         self._k = 0
         self._reading = self._at_rest(0)
 
     def step(self, action: float) -> Reading:
         """One step of `dt_s`."""
         _, command, clamped = self._bridge_command(action)
-        angle, velocity, over_speed = self._move(self._state, command, self.dt_s)
+        angle, velocity, limited = self._move(self._state, command, self.dt_s)
         self._state = angle, velocity
         self._k += 1
-        flags = (_CLAMPED if clamped else 0) | (_OVER_SPEED if over_speed else 0)
+        flags = _CLAMPED | limited if clamped else limited
         self._reading = reading = Reading(angle, velocity, self._k, 0, 0.0, self.dt_s, 0.0, command, flags)
         return reading
 
@@ -47,8 +47,8 @@ class SimulatedPlant:
         return self._reading
 
     def reset(self, mode: ResetMode, start: State | None = None) -> Reading:
-        """Start anew at `start`, hanging by default; takes no time."""
-        self._state = HANGING if start is None else start
+        """Start anew at `start`, by default where the robot rests; takes no time."""
+        self._state = self.kind.home if start is None else start
         self._k = 0
         self._reading = self._at_rest(_SETTLED if mode is ResetMode.SETTLE else 0)
         return self._reading

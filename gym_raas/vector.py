@@ -22,8 +22,9 @@ from gymnasium.vector.utils import batch_space
 from gym_raas import batch, compiled, drawing, imperfections, modern, plants, task
 from gym_raas.actuator import Actuator
 from gym_raas.batch import Floats, Models, Truths
-from gym_raas.driver import HIGHEST_OBSERVATION
+from gym_raas.driver import highest_observation
 from gym_raas.errors import ClosedError
+from gym_raas.kinds.known import PENDULUM
 from gym_raas.physics import HANGING
 from gym_raas.wire import Flag
 
@@ -53,7 +54,10 @@ class PendulumVector(gymnasium.vector.VectorEnv[Observations, npt.NDArray[np.flo
         backend: str = "auto",
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
+        kind: str = PENDULUM.name,
     ) -> None:
+        if kind != PENDULUM.name:
+            raise ValueError(f"kind {kind!r} given; expected is {PENDULUM.name!r}: gymnasium steps others in turn")
         if num_envs < 1:
             raise ValueError(f"num_envs {num_envs!r} given; expected is a whole number from 1")
         if render_mode not in (None, "rgb_array"):
@@ -63,15 +67,15 @@ class PendulumVector(gymnasium.vector.VectorEnv[Observations, npt.NDArray[np.flo
                 "the robot can't be many: name a robot= to simulate, or make one with gymnasium.make('raaspendulum-v1')"
             )
         self.num_envs, self.render_mode = num_envs, render_mode
-        self.robot = plants.named_robot(robot)
-        self._start = modern.known_start(start)
+        self.robot = plants.named_robot(robot, PENDULUM)
+        self._start = modern.known_start(start, PENDULUM)
         self._randomise = imperfections.Imperfections(randomise=randomise).randomise
         self._move = _backend(backend)
         self._limit_steps = math.inf if max_episode_steps is None else max_episode_steps
         self._table = np.array(Actuator(self.robot).table)
-        limit = self.robot.limits.action
+        limit, highest = self.robot.limits.action, highest_observation(PENDULUM)
         self.single_action_space = spaces.Box(-limit, limit, shape=(1,), dtype=np.float32)
-        self.single_observation_space = spaces.Box(-HIGHEST_OBSERVATION, HIGHEST_OBSERVATION, dtype=np.float32)
+        self.single_observation_space = spaces.Box(-highest, highest, dtype=np.float32)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self._models = Models.of([self.robot.model] * num_envs)
@@ -88,7 +92,7 @@ class PendulumVector(gymnasium.vector.VectorEnv[Observations, npt.NDArray[np.flo
         if isinstance(seed, list):
             raise ValueError("a list of seeds given; expected is one seed, from which all pendulums draw")
         super().reset(seed=seed)
-        self._begin(np.arange(self.num_envs), modern.chosen_start(options or {}, self._start))
+        self._begin(np.arange(self.num_envs), modern.chosen_start(options or {}, self._start, PENDULUM))
         return self._observations(), self._info(np.zeros(self.num_envs, np.int64))
 
     def step(self, actions: Any) -> tuple[Observations, Floats, Truths, Truths, dict[str, Any]]:
@@ -123,7 +127,8 @@ class PendulumVector(gymnasium.vector.VectorEnv[Observations, npt.NDArray[np.flo
             return None
         limit = self.robot.limits.action
         return tuple(
-            drawing.picture(float(a), float(u) / limit) for a, u in zip(self._angles, self._actions, strict=True)
+            drawing.picture(PENDULUM, float(a), float(u) / limit)
+            for a, u in zip(self._angles, self._actions, strict=True)
         )
 
     def _commands(self, clipped: Floats) -> Floats:

@@ -3,7 +3,7 @@
 A job's DEALER socket connects to the gateway's ROUTER. Every message starts with the same four bytes (magic,
 version, kind), is at most `MAX_MESSAGE_BYTES` long and has exactly one legal size, so the gateway can refuse
 anything else by looking at the length and four bytes. The robot reports samples (counts, angle, velocity);
-observation and reward follow from them by `gym_raas.task`, on both sides alike.
+observation and reward follow from them by the robot's kind (`gym_raas.kinds`), on both sides alike.
 
 Client -> gateway: HELLO, ACTION, READ, RESET, BYE.  Gateway -> client: WELCOME, SAMPLE, REFUSAL.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MAGIC: Final = b"RW"
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_MESSAGE_BYTES: Final = 256
 
 #: Where a job finds the robot inside the appliance's container; the socket exists only while a session is armed.
@@ -40,7 +40,7 @@ class Kind(enum.IntEnum):
 
 
 class ResetMode(enum.IntEnum):
-    """How far a reset goes: the classic face only switches the motor off, the modern one waits until it hangs still."""
+    """How far a reset goes: the classic face only switches the motor off, the modern one waits until the robot rests."""
 
     MOTOR_OFF = 0
     SETTLE = 1
@@ -67,7 +67,8 @@ class Flag(enum.IntFlag):
     OVER_SPEED = 2  # drive removed in the direction of motion
     LATE = 4  # at least one boundary passed unused before this step's own
     SILENCE = 8  # duty had gone to zero before this action
-    SETTLED = 16  # reset: the pendulum hangs still
+    SETTLED = 16  # reset: the robot is at rest where episodes begin
+    END_ZONE = 32  # drive towards an end of its way removed, because that is near
 
 
 class WireError(ValueError):
@@ -80,7 +81,7 @@ _ACTION = struct.Struct("<2sBBId")
 _READ = struct.Struct("<2sBBI")
 _RESET = struct.Struct("<2sBBIB")
 _BYE = struct.Struct("<2sBB")
-_WELCOME = struct.Struct("<2sBBddId16s")
+_WELCOME = struct.Struct("<2sBBddId16s16s")
 _SAMPLE = struct.Struct("<2sBBIIIQqddddddI")
 _REFUSAL = struct.Struct("<2sBBIB160s")
 
@@ -121,7 +122,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Motor off, pause clock and silence; answer at once or when the pendulum hangs still."""
+    """Motor off, pause clock and silence; answer at once or when the robot rests."""
 
     seq: int
     mode: ResetMode
@@ -142,19 +143,20 @@ class Bye:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """You drive. `parameter_hash` is that of the robot's file (16 hex digits)."""
+    """You drive. `parameter_hash` is that of the robot's file (16 hex digits), `robot_kind` its kind (at most 16 letters)."""
 
     dt_s: float
     time_left_s: float
     counts_per_turn: int
     action_limit: float
     parameter_hash: str
+    robot_kind: str = "pendulum"
 
     def pack(self) -> bytes:
         """The message as bytes."""
         return _WELCOME.pack(
             MAGIC, VERSION, Kind.WELCOME, self.dt_s, self.time_left_s, self.counts_per_turn, self.action_limit,
-            self.parameter_hash.encode("ascii"),
+            self.parameter_hash.encode("ascii"), self.robot_kind.encode("ascii"),
         )  # fmt: skip
 
 
@@ -164,7 +166,7 @@ class Sample:
 
     seq: the request it answers. k: index of the boundary on the grid t0 + k * dt (0 before the first step).
     missed: boundaries passed unused so far in the session. t_us: sample time since the session's start.
-    counts: encoder counts from hanging. angle_rad: 0 upright, not wrapped. action_delay_s: from the
+    counts: encoder counts from where the robot rests. angle_rad: of the shaft, not wrapped. action_delay_s: from the
     request's arrival in the loop to its first tick of duty. held_s: how long the action had acted at the boundary.
     duration_s: of a reset. command: the applied signed PWM command.
     """
@@ -251,13 +253,20 @@ def parse_request(data: bytes) -> Request:
     return Bye()
 
 
+def _ascii(text: bytes) -> str:
+    try:
+        return text.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise WireError("a welcome with bytes that are no ASCII") from error
+
+
 def parse_reply(data: bytes) -> Reply:
     """Read the gateway's message; raises WireError on anything that isn't exactly one."""
     kind = _check(data, range(16, 32))
     if kind is Kind.WELCOME:
         _unpack(_WELCOME, kind, data)
-        *_, dt_s, time_left_s, counts, limit, digest = _WELCOME.unpack(data)
-        return Welcome(dt_s, time_left_s, counts, limit, digest.decode("ascii"))
+        *_, dt_s, time_left_s, counts, limit, digest, robot_kind = _WELCOME.unpack(data)
+        return Welcome(dt_s, time_left_s, counts, limit, _ascii(digest), _ascii(robot_kind.rstrip(b"\0")))
     if kind is Kind.SAMPLE:
         _unpack(_SAMPLE, kind, data)
         return Sample(*_SAMPLE.unpack(data)[3:])

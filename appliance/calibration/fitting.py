@@ -21,7 +21,7 @@ import numpy as np
 from appliance.calibration import least_squares, prediction
 from appliance.calibration.prediction import START_SCALE, Start
 from appliance.calibration.recordings import Run, Series
-from gym_raas.parameters import Model
+from gym_raas.model import Model
 
 DELAY: Final = "delay_s"
 #: Where the encoder reads hanging at rest, in runs that count from there but for what friction hides.

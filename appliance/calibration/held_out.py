@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from appliance.calibration import fitting, scoring
 from appliance.calibration.recordings import MIN_SAMPLES, Run
-from gym_raas.parameters import Model
+from gym_raas.model import Model
 
 #: No more fits than this; more runs are left out in groups.
 _MOST_FITS = 5

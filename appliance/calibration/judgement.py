@@ -14,7 +14,8 @@ from appliance.calibration.fitting import Fit
 from appliance.calibration.held_out import HeldOut
 from appliance.calibration.recordings import Run
 from appliance.errors import RaasError
-from gym_raas.parameters import Model, Robot
+from gym_raas.model import Model
+from gym_raas.parameters import Robot
 
 #: More error than this share of the arm's motion means that the model doesn't describe what was recorded.
 _WORST_SHARE: Final = 0.25

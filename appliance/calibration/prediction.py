@@ -15,7 +15,7 @@ import numpy as np
 
 from appliance.calibration import least_squares
 from appliance.calibration.recordings import Run, Series
-from gym_raas.parameters import Model
+from gym_raas.model import Model
 from gym_raas.physics import Pendulum, State
 
 #: Scales of a start's numbers for the solver: angle, velocity, rest angle.

@@ -10,7 +10,8 @@ import msgspec
 
 from appliance.calibration import prediction, recordings
 from appliance.calibration.recordings import Run
-from gym_raas.parameters import Model, Robot
+from gym_raas.model import Model
+from gym_raas.parameters import Robot
 
 
 class RunScore(msgspec.Struct, frozen=True, kw_only=True):

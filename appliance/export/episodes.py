@@ -25,6 +25,7 @@ from appliance.calibration.recordings import BadRecording
 from appliance.calibration.session import entry
 from appliance.export import schema
 from gym_raas import task
+from gym_raas.kinds.known import PENDULUM
 from gym_raas.parameters import Robot, RobotFileError, robot_from
 
 Array = npt.NDArray[np.generic]
@@ -100,6 +101,10 @@ def read(bundle: Path) -> Job:
         msgspec.MsgspecError,
     ) as error:  # fmt: skip
         raise BadRecording(f"{bundle.name} is no bundle of a job that drove: {error}") from error
+    if robot.kind != PENDULUM.name:
+        raise BadRecording(
+            f"{bundle.name} was recorded on a {robot.kind}; data sets are written of the {PENDULUM.noun} only."
+        )
     if not len(steps["k"]):
         raise BadRecording(f"Job {head.job_id} made no step, so there is nothing to export.")
     if not len(ticks[0]) or len({len(column) for column in ticks}) != 1:

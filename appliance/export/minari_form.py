@@ -12,7 +12,7 @@ import numpy as np
 import gym_raas  # noqa: F401 - makes the environment known, so that the data set can name it
 from appliance.export import extra
 from appliance.export.episodes import Array, Episode
-from gym_raas.registration import MODERN_IDS
+from gym_raas.registration import ids
 
 FORM: Final = "minari"
 DATASET: Final = "raaspendulum/recorded-v0"
@@ -29,7 +29,7 @@ def write(target: Path, episodes: Sequence[Episode]) -> None:
     extra.needed("minari.dataset._storages.arrow_storage", FORM)  # pyarrow and pillow, which minari doesn't require
     data = target / DATASET / "data"
     data.mkdir(parents=True)
-    env = gymnasium.make(MODERN_IDS[0])
+    env = gymnasium.make(ids("pendulum", 1)[0])
     storage = storage_module.MinariStorage.new(
         data,
         observation_space=env.observation_space,

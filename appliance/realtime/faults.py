@@ -6,7 +6,7 @@ import math
 from collections import deque
 from typing import Final
 
-from gym_raas.parameters import Model
+from gym_raas.model import Model
 from gym_raas.physics import Pendulum
 
 _STALL_US: Final = 500_000

@@ -25,7 +25,8 @@ from appliance.realtime.cores import keep_off_loop_core
 from appliance.realtime.job_socket import JobSocket
 from appliance.realtime.telemetry import LiveRing
 from appliance.realtime.wheel import Answer, Greet, Outcome, Wheel
-from gym_raas import task, wire
+from gym_raas import wire
+from gym_raas.kinds.known import KINDS
 from gym_raas.parameters import Robot, load_robot
 
 _log = logging.getLogger("gateway")
@@ -130,8 +131,9 @@ class Gateway:
     def _welcome(self) -> wire.Welcome:
         robot = self._settings.robot
         return wire.Welcome(
-            task.DT_S, self._time_left_s(), robot.encoder.counts_per_turn, robot.limits.action, robot.parameter_hash
-        )
+            KINDS[robot.kind].task.dt_s, self._time_left_s(), robot.encoder.counts_per_turn, robot.limits.action,
+            robot.parameter_hash, robot.kind,
+        )  # fmt: skip
 
     def _time_left_s(self) -> float:
         """By the loop's clock; the whole limit before run.py has started."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from gym_raas.model import Model
 from gym_raas.parameters import Robot
 
 #: A turning point counts when the arm has come back this far.
@@ -32,7 +33,7 @@ class Swing:
     """The turning points after one nudge, or after two to different sides. All positions are the encoder's own counts."""
 
     def __init__(self, robot: Robot) -> None:
-        model = robot.model
+        model: Model = robot.model
         damping = model.viscous_per_s + model.brake_per_s
         self._ratio = math.exp(-math.pi * damping / math.sqrt(max(4.0 * model.gravity_rad_s2 - damping**2, 1e-6)))
         self._rad_s2_per_count = model.gravity_rad_s2 * robot.encoder.rad_per_count

@@ -12,7 +12,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-from gym_raas.parameters import Model
+from gym_raas.model import Model
 
 SAMPLE_S = 0.01
 _ARM_M, _MASS_KG = 0.5, 1.0

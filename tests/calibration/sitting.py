@@ -10,11 +10,13 @@ import numpy as np
 
 import gym_raas
 from gym_raas.actuator import Actuator
-from gym_raas.modern import ModernPendulum
+from gym_raas.kinds.known import PENDULUM
+from gym_raas.modern import ModernRobot
 from gym_raas.parameters import Robot
 from gym_raas.physics import HANGING, Pendulum, State
 from gym_raas.plant import Reading
 from gym_raas.wire import ResetMode
+from tests.calibration.independent import Arm
 
 TICK_S = 0.001
 
@@ -22,12 +24,16 @@ TICK_S = 0.001
 class RecordedPlant:
     """A simulated plant that acts late, measures in counts from where it came to rest, and keeps a trace."""
 
+    kind = PENDULUM
     dt_s = 0.05
     can_be_placed = False
 
-    def __init__(self, robot: Robot, *, delay_s: float = 0.0, rest_rad: float = 0.0) -> None:
+    def __init__(self, robot: Robot, *, delay_s: float = 0.0, rest_rad: float = 0.0, arm: Arm | None = None) -> None:
         self.action_limit = robot.limits.action
         self._robot, self._pendulum, self._actuator = robot, Pendulum(robot.model), Actuator(robot)
+        self._arm = arm
+        if arm is not None:
+            arm.data.qpos[0] = rest_rad
         self._state, self._late_ticks, self._rest_rad = (
             State(math.pi + rest_rad, 0.0),
             round(delay_s / TICK_S),
@@ -43,7 +49,15 @@ class RecordedPlant:
         for _ in range(round(seconds / TICK_S)):
             self.rows.append((len(self.rows) * TICK_S, self._counts(), command))
             self._wanted.append(command)
-            self._state = self._pendulum.advance(self._state, self._wanted[-1 - self._late_ticks], TICK_S)
+            self._state = self._after(self._wanted[-1 - self._late_ticks])
+
+    def _after(self, command: float) -> State:
+        """A tick later; by MuJoCo, where an arm was given."""
+        if self._arm is None:
+            return self._pendulum.advance(self._state, command, TICK_S)
+        self._arm.command(command)
+        angle_rad = self._arm.run(TICK_S)
+        return State(math.pi + angle_rad, float(self._arm.data.qvel[0]))
 
     def step(self, action: float) -> Reading:
         _, command, _ = self._actuator.bridge_command(action)
@@ -76,7 +90,7 @@ def program() -> ModuleType:
     return module
 
 
-def recorded(robot: Robot, *, delay_s: float = 0.0, rest_rad: float = 0.0) -> RecordedPlant:
-    plant = RecordedPlant(robot, delay_s=delay_s, rest_rad=rest_rad)
-    program().experiment(ModernPendulum(plant=plant))
+def recorded(robot: Robot, *, delay_s: float = 0.0, rest_rad: float = 0.0, arm: Arm | None = None) -> RecordedPlant:
+    plant = RecordedPlant(robot, delay_s=delay_s, rest_rad=rest_rad, arm=arm)
+    program().experiment(ModernRobot(plant=plant))
     return plant

@@ -10,7 +10,8 @@ import pytest
 
 from appliance.calibration import fitting, recordings
 from appliance.calibration.fitting import Fit
-from gym_raas.parameters import Model, load_robot
+from gym_raas.model import Model
+from gym_raas.parameters import load_robot
 from tests.calibration import independent
 
 GIVEN = Path(__file__).with_name("recordings")

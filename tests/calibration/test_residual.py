@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from appliance.calibration import residual
 from appliance.calibration.residual import Residual
-from gym_raas.parameters import Model, load_robot
+from gym_raas.model import Model
+from gym_raas.parameters import load_robot
 from gym_raas.physics import HANGING, Pendulum, State
 
 ROBOT = load_robot()

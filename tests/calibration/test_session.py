@@ -12,7 +12,8 @@ import pytest
 
 from appliance.calibration import fitting, session
 from appliance.calibration.recordings import BadRecording
-from gym_raas.parameters import PACKAGED, Model, Robot, load_robot
+from gym_raas.model import Model
+from gym_raas.parameters import PACKAGED, Robot, load_robot
 from tests.calibration import sitting
 
 ROBOT = load_robot()

@@ -26,7 +26,10 @@ requests = st.one_of(
     st.builds(wire.Bye),
 )
 replies = st.one_of(
-    st.builds(wire.Welcome, numbers, numbers, u32, numbers, st.text("0123456789abcdef", min_size=16, max_size=16)),
+    st.builds(
+        wire.Welcome, numbers, numbers, u32, numbers, st.text("0123456789abcdef", min_size=16, max_size=16),
+        st.text("abcdefgh", max_size=16),
+    ),
     st.builds(
         wire.Sample, u32, u32, u32, u64, i64, numbers, numbers, numbers, numbers, numbers, numbers, u32
     ),

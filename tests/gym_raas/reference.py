@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from gym_raas.parameters import Model
+from gym_raas.model import Model
 
 
 def drive(model: Model, command: float) -> float:

@@ -25,7 +25,7 @@ class StandIn:
     """What arrived, and what goes wrong on cue.
 
     `lose` requests go unanswered, each takes `stall_s`, `refuse` answers come first, `stale` ones too; `forget_driver`
-    until a HELLO; `replies_raw` come before each answer; `refuse_hello` answers HELLOs.
+    until a HELLO; `replies_raw` come before each answer; `refuse_hello` answers HELLOs; `kind` is what it says it is.
     """
 
     address: str
@@ -37,6 +37,7 @@ class StandIn:
     forget_driver: bool = False
     replies_raw: list[bytes] = field(default_factory=list)
     refuse_hello: list[Refusal] = field(default_factory=list)
+    kind: str = "pendulum"
 
     def kinds(self) -> list[str]:
         return [type(request).__name__ for request in self.received]
@@ -56,7 +57,7 @@ def _answer(state: StandIn, plant: SimulatedPlant, request: wire.Request) -> Ite
             yield Refused(0, state.refuse_hello.pop(0), "no hello").pack()
             return
         state.forget_driver = False
-        yield Welcome(0.05, 120.0, 480, 2.0, load_robot().parameter_hash).pack()
+        yield Welcome(0.05, 120.0, 480, 2.0, load_robot().parameter_hash, state.kind).pack()
         return
     if isinstance(request, wire.Bye):
         return

@@ -12,7 +12,7 @@ import pytest
 import gym_raas.parameters
 import gym_raas.wire
 from gym_raas import errors, task
-from gym_raas.classic import ClassicPendulum
+from gym_raas.classic import ClassicRobot
 from tests.gym_raas.stand_in import StandIn
 
 
@@ -28,7 +28,7 @@ def env(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_both_ids_make_the_bare_environment() -> None:
     for name in ("raaspendulum-v0", "RaasPendulum-v0"):
-        assert type(gym.make(name)) is ClassicPendulum
+        assert type(gym.make(name)) is ClassicRobot
 
 
 def test_reset_returns_an_observation_alone(env: Any) -> None:

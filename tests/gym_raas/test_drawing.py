@@ -6,10 +6,17 @@ import time
 import numpy as np
 import pytest
 
-from gym_raas.drawing import SIZE_PX, picture
+from gym_raas.drawing import SIZE_PX
+from gym_raas.drawing import picture as drawn
+from gym_raas.kinds.kind import Kind
+from gym_raas.kinds.known import KINDS, PENDULUM
 
 TIP_COLOUR = np.array([214, 84, 61])
 EFFORT_COLOUR = np.array([236, 151, 31])
+
+
+def picture(angle_rad: float, effort: float) -> np.ndarray:
+    return drawn(PENDULUM, angle_rad, effort)
 
 
 def centre_of(image: np.ndarray, colour: np.ndarray) -> tuple[float, float]:
@@ -36,10 +43,11 @@ def test_mirrored_states_are_mirrored_arcs() -> None:
     assert not ((np.abs(none.astype(int) - EFFORT_COLOUR) < 12).all(axis=2)).any()
 
 
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("angle", [1e6, -1e6, 0.0])
 @pytest.mark.parametrize("effort", [-5.0, 1.0, 1e-9])
-def test_any_state_can_be_drawn(angle: float, effort: float) -> None:
-    image = picture(angle, effort)
+def test_any_state_can_be_drawn(kind: Kind, angle: float, effort: float) -> None:
+    image = drawn(kind, angle, effort)
     assert image.shape == (SIZE_PX, SIZE_PX, 3)
     assert image.dtype == np.uint8
 
@@ -50,3 +58,9 @@ def test_a_picture_takes_milliseconds() -> None:
     for step in range(20):
         picture(0.3 * step, 1.0)
     assert (time.perf_counter() - start_s) / 20 < 0.1
+
+
+@pytest.mark.parametrize("position_m", [-0.12, 0.0, 0.15])
+def test_the_cart_is_where_its_position_says(position_m: float) -> None:
+    x, _ = centre_of(drawn(KINDS["cart"], position_m / 0.02, 0.0), TIP_COLOUR)
+    assert x / (SIZE_PX / 2.9) / 5.0 == pytest.approx(position_m, abs=0.005)

@@ -22,7 +22,8 @@ import pytest
 import gym_raas
 from gym_raas import task
 from gym_raas.actuator import Actuator
-from gym_raas.parameters import Model, Robot, load_robot
+from gym_raas.model import Model
+from gym_raas.parameters import Robot, load_robot
 from gym_raas.physics import Pendulum
 
 EXAMPLES = Path(gym_raas.__file__).parent / "examples"

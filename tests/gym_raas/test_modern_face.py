@@ -16,7 +16,7 @@ from gymnasium.wrappers import FrameStackObservation, RecordEpisodeStatistics, R
 
 import gym_raas  # noqa: F401 (makes the environment known to gymnasium)
 from gym_raas import task
-from gym_raas.modern import ModernPendulum
+from gym_raas.modern import ModernRobot
 from tests.gym_raas.stand_in import StandIn
 
 #: gymnasium advises a range of [-1, 1]; the task's actions are [-2, 2], as its own Pendulum's are.
@@ -109,9 +109,9 @@ def test_bad_options_are_named(options: dict[str, Any], says: str) -> None:
 
 def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="expected is 'hanging' or 'random'"):
-        ModernPendulum(start="upside")
+        ModernRobot(start="upside")
     with pytest.raises(ValueError, match="expected is 'human', 'rgb_array' or None"):
-        ModernPendulum(render_mode="ascii")
+        ModernRobot(render_mode="ascii")
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])

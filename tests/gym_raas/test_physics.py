@@ -13,6 +13,7 @@ from scipy.special import ellipk
 
 from gym_raas.parameters import load_robot
 from gym_raas.physics import HANGING, SUBSTEP_S, Pendulum, State
+from gym_raas.wire import Flag
 from tests.gym_raas import reference
 
 MODEL = load_robot().model
@@ -140,7 +141,7 @@ def test_over_speed_takes_away_drive_in_the_direction_of_motion_only() -> None:
     *_, with_motion = pendulum.step(fast, 480.0, DT_S)
     *_, against_motion = pendulum.step(fast, -480.0, DT_S)
     *_, slow = pendulum.step(State(math.pi, 2.0), 480.0, DT_S)
-    assert (with_motion, against_motion, slow) == (True, False, False)
+    assert (with_motion, against_motion, slow) == (Flag.OVER_SPEED, 0, 0)
     assert pendulum.step(fast, 480.0, DT_S)[:2] == pendulum.step(fast, 0.0, DT_S)[:2]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import pytest
 
 from gym_raas import plants
-from gym_raas.parameters import load_robot
+from gym_raas.kinds.known import KINDS, PENDULUM
+from gym_raas.parameters import load_robot, packaged
 from gym_raas.physics import State
 from gym_raas.plant import Plant
 from gym_raas.robot_client import RobotClient
@@ -16,26 +16,26 @@ from gym_raas.simulation import SimulatedPlant
 from gym_raas.wire import Flag, ResetMode
 
 
-@pytest.fixture(params=["simulation", "client"])
+@pytest.fixture(params=[*KINDS, "client"])
 def plant(request: pytest.FixtureRequest) -> Iterator[Plant]:
     made: Plant
-    if request.param == "simulation":
-        made = SimulatedPlant(load_robot())
+    if request.param in KINDS:
+        made = SimulatedPlant(load_robot(packaged(KINDS[request.param])))
     else:
         made = RobotClient(request.getfixturevalue("gateway").address)
     yield made
     made.close()
 
 
-def test_it_hangs_until_it_is_driven(plant: Plant) -> None:
+def test_it_rests_at_home_until_it_is_driven(plant: Plant) -> None:
     reading = plant.read()
-    assert (reading.angle_rad, reading.velocity_rad_s, reading.k) == (math.pi, 0.0, 0)
+    assert (reading.angle_rad, reading.velocity_rad_s, reading.k) == (plant.kind.home_rad, 0.0, 0)
 
 
 def test_steps_are_counted_from_one_and_readings_advance_nothing(plant: Plant) -> None:
     first = plant.step(2.0)
     assert first.k == 1
-    assert first.angle_rad > math.pi
+    assert first.angle_rad > plant.kind.home_rad
     assert plant.read()[:3] == first[:3]
     assert plant.step(2.0).k == 2
 
@@ -67,7 +67,7 @@ def test_a_settled_reset_says_so(plant: Plant) -> None:
 
 def test_a_plant_that_can_be_placed_starts_where_it_is_told(plant: Plant) -> None:
     reading = plant.reset(ResetMode.MOTOR_OFF, State(1.0, -2.0))
-    expected = (1.0, -2.0) if plant.can_be_placed else (math.pi, 0.0)
+    expected = (1.0, -2.0) if plant.can_be_placed else plant.kind.home
     assert reading[:2] == expected
 
 
@@ -85,4 +85,4 @@ def test_the_robot_is_found_by_variable_or_folder(tmp_path: object) -> None:
 
 def test_naming_a_robot_file_asks_for_its_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAAS_ROBOT", "ipc:///nobody/there")
-    assert isinstance(plants.choose(load_robot()), SimulatedPlant)
+    assert isinstance(plants.choose(PENDULUM, load_robot()), SimulatedPlant)

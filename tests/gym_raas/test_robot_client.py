@@ -162,7 +162,7 @@ def test_silence_ends_with_an_error_that_says_where_to_look(gateway: StandIn) ->
 
 def test_another_protocol_version_is_named(gateway: StandIn, client: RobotClient) -> None:
     gateway.replies_raw = [b"RW\x63\x12" + bytes(20)]
-    with pytest.raises(errors.RobotError, match="protocol version 99, this side speaks 1: update gym_raas"):
+    with pytest.raises(errors.RobotError, match="protocol version 99, this side speaks 2: update gym_raas"):
         client.step(1.0)
 
 

@@ -56,7 +56,7 @@ def test_a_changed_parameter_changes_the_hash_and_a_changed_name_does_not(tmp_pa
         ("encoder.counts_per_turn", 480.5, "480.5 given; expected is a whole number from 4 to 100000"),
         ("pwm.mode", "magic", "'magic' given; expected is 'software' or 'hardware'"),
         ("schema", 2, "2 given; expected is 1"),
-        ("kind", "cart", "'cart' given; expected is 'pendulum'"),
+        ("kind", "boat", "'boat' given; expected is 'pendulum' or 'cart'"),
         ("name", "", "'' given; expected is a text of 1 to 40 characters"),
         ("model", [1, 2], "[1, 2] given; expected is a mapping of keys"),
         ("pins", MISSING, "missing; expected is a mapping of keys"),

@@ -57,7 +57,7 @@ def test_one_step_of_many_is_the_step_of_each(states: list[tuple[float, float, f
     for step in STEPS.values():
         found = step(Models.of([ROBOT.model] * len(states)), angles, velocities, given_commands, 0.05, TOP_SPEED)
         assert np.max(np.abs(np.array(found[:2]).T - [each[:2] for each in expected])) <= 1e-9
-        assert found[2].tolist() == [each[2] for each in expected]
+        assert found[2].tolist() == [bool(each[2]) for each in expected]
 
 
 def test_reversals_are_located_by_all_three(backend: str) -> None:
