@@ -9,7 +9,7 @@ from typing import Final
 from appliance.store import Store
 from appliance.webui import job_views
 from appliance.webui.board import Board
-from appliance.webui.hub import Hub, Lagged, rendered
+from appliance.webui.hub import Hub, Lagged, Wire, rendered
 from appliance.webui.job_views import Lens
 from appliance.webui.store_threads import StoreThreads
 from appliance.webui.watch import last_changes
@@ -38,10 +38,10 @@ class EventRoutes:
         """GET /api/events, resumed after the header Last-Event-ID (or the query's `after`) if there is one."""
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         last = request.headers.get("Last-Event-ID") or request.query.get("after", "")
-        return Response(self._stream(last), content_type="text/event-stream", headers=headers)
+        return Response(self._stream(last, request.wire), content_type="text/event-stream", headers=headers)
 
-    def _stream(self, last: str) -> Iterator[bytes]:
-        subscription = self.hub.subscribe()  # before catching up: an event may come twice, never not at all
+    def _stream(self, last: str, wire: Wire | None) -> Iterator[bytes]:
+        subscription = self.hub.subscribe(wire)  # before catching up: an event may come twice, never not at all
         yield RETRY + rendered("robot", encode_json(self.board.robot())) + self._caught_up(last)
         while True:
             try:

@@ -13,7 +13,7 @@ from gevent.pywsgi import Input, WSGIHandler, WSGIServer
 
 from appliance.errors import ConfigError, InUse
 from appliance.webui.crowd import Crowd
-from appliance.webui.web import WsgiApp
+from appliance.webui.web import WIRE, WsgiApp
 
 #: More than this many, and one of whoever has most of them has to go; well below the usual 1024 descriptors of a process.
 MAX_CONNECTIONS: Final = 500
@@ -69,7 +69,21 @@ class Handler(WSGIHandler):
         assert body is not None
         self.wsgi_input = _BoundedInput(self.rfile, body.content_length, body.socket, body.chunked_input)
         environ["wsgi.input"] = self.wsgi_input
+        environ[WIRE] = self
         return environ
+
+    def offer(self, plain: bytes, chunked: bytes) -> bytes:
+        """Send as much of it as goes without waiting, once the answer's headers are gone; what is left. Raises OSError."""
+        data = chunked if self.response_use_chunked else plain
+        try:
+            sent: int = self.socket.send(data, 0, 0.0)  # type: ignore[call-arg]  # gevent's takes a timeout
+            return data[sent:]
+        except BlockingIOError:
+            return data
+
+    def finish(self, rest: bytes) -> None:
+        """Send the rest, and wait for it. Raises OSError."""
+        self._sendall(rest)
 
     def _sendall(self, data: bytes) -> None:
         try:

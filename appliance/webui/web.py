@@ -16,6 +16,7 @@ import msgspec
 
 from appliance.errors import RaasError
 from appliance.webui import cookies
+from appliance.webui.hub import Wire
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -27,6 +28,8 @@ TEXT: Final = "text/plain; charset=utf-8"
 #: What the doorkeeper leaves in a request's environment: the name on a token, and a role in lower case.
 PERSON: Final = "raas.person"
 ROLE: Final = "raas.role"
+#: What the server leaves there: the connection itself, where it can be written to by others.
+WIRE: Final = "raas.wire"
 encode_json: Final = msgspec.json.Encoder().encode
 
 
@@ -53,6 +56,7 @@ class Request:
     """One HTTP request. `length_bytes` is None where the client doesn't say how much it sends.
 
     person: the name on the sender's token, '' without one. role: visitor, submitter or owner, as the doorkeeper found.
+    wire: the connection, for whoever streams.
     """
 
     method: str
@@ -66,6 +70,7 @@ class Request:
     body: Body
     person: str = ""
     role: str = ""
+    wire: Wire | None = None
 
     @property
     def wants_page(self) -> bool:
@@ -174,6 +179,7 @@ def _request(arguments: Mapping[str, str]) -> Request:
         body=raw.environ["wsgi.input"],
         person=raw.environ.get(PERSON, ""),
         role=raw.environ.get(ROLE, ""),
+        wire=raw.environ.get(WIRE),
     )
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from appliance.benchmark import realtime
 from appliance.config import Config
 from gym_raas.physics import SUBSTEP_S
-from tests.bench import loop, simulation, start, steps, substeps
+from tests.bench import loop, simulation, start, steps, substeps, viewers
 
 Row = tuple[str, str, str]
 
@@ -97,12 +97,26 @@ def tick_rows() -> Iterator[Row]:
     yield "late p50 / p99, flooded", _pair_us(flooded.late_us), "64 MiB frames and 100,000 small ones in turn"
 
 
+def viewer_rows() -> Iterator[Row]:
+    """Many viewers beside a bare server, and who waits meanwhile."""
+    found = viewers.measure()
+    seen, bare = found.watched, found.bare
+    title = f"CPU with {viewers.VIEWERS} viewers / bare gevent server"
+    detail = f"{seen.cpu:.1%} against {bare.cpu:.1%} of a core, {seen.seen.events} events in {viewers.SECONDS:.0f} s"
+    yield title, f"{found.ratio:.2f}", detail
+    yield "events that a viewer lacks", str(found.dropped), "of all parts, streams that ended included"
+    for title, part in (("", found.asked), (f", {viewers.LORIS} slow-loris clients", found.besieged)):
+        yield f"stop p99 / max{title}", _longest_ms(part.stops_ms), f"{len(part.stops_ms)} stops"
+        yield f"API p99 / max{title}", _longest_ms(part.reads_ms), ", ".join(viewers.READS)
+
+
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "simulation": simulation_rows,
     "steps": step_rows,
     "start": start_rows,
     "loop": loop_rows,
     "tick": tick_rows,
+    "viewers": viewer_rows,
 }
 
 
@@ -116,6 +130,10 @@ def main() -> None:
         for title, figure, note in rows:
             table.add_row(title, f"[bold]{figure}[/]", f"[dim]{note}[/]")
         console.print(f"\n[bold]{name}[/]", table)
+
+
+def _longest_ms(samples: list[float]) -> str:
+    return f"{viewers.p99(samples):.1f} / {max(samples):.1f} ms"
 
 
 def _us(late: realtime.Lateness) -> str:

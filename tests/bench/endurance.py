@@ -12,9 +12,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 
@@ -26,6 +28,7 @@ from appliance.realtime.control import GuardClient
 from tests.bench.loop import DRIVER
 from tests.bench.process_memory import Memory
 from tests.patience import eventually
+from tests.realtime.chaos.host_stalls import HostStalls, watched
 
 DEAD_MAN_S = 0.1
 JOB_S = 110.0
@@ -36,12 +39,13 @@ _WARM_S = 5.0
 
 @dataclass(frozen=True)
 class Look:
-    """The loop while a job drives; faults: since that job's first seconds."""
+    """The loop while a job drives; faults: since that job's first seconds. stalled_ms: the host's longest stall meanwhile."""
 
     at_s: float
     memory: Memory
     faults: int
     worst_late_us: int
+    stalled_ms: float
 
 
 @dataclass
@@ -55,17 +59,19 @@ class Endured:
     said: str = ""
 
 
-def endure(rig: Rig, seconds: float, console: Console) -> Endured:
+def endure(rig: Rig, seconds: float, stalls: HostStalls, console: Console) -> Endured:
     """Drive for so long; a fault is counted and resumed, as a person would."""
     found, begin_s = Endured(), time.monotonic()
     while (gone_s := time.monotonic() - begin_s) < seconds:
+        job_ns = time.monotonic_ns()
         try:
-            look = _job(rig, begin_s, min(JOB_S, max(_WARM_S * 2.0, seconds - gone_s)))
+            look = _job(rig, begin_s, min(JOB_S, max(_WARM_S * 2.0, seconds - gone_s)), stalls)
             found.looks.append(look)
             console.print(_row(look), highlight=False, soft_wrap=True)
         except RobotError as error:
-            found.refusals.append(str(error))
-            console.print(f"{gone_s:>8.0f} s  {error}", soft_wrap=True)
+            stalled_ms = stalls.longest_ms(job_ns, time.monotonic_ns())
+            found.refusals.append(f"{error}; the host's longest stall meanwhile: {stalled_ms:.0f} ms")
+            console.print(f"{gone_s:>8.0f} s  {found.refusals[-1]}", soft_wrap=True)
         found.loops.add(rig.loop_pid())
         with GuardClient(rig.paths.control("resume")) as guard:
             found.faults = Counter(guard.ask(control.Status()).faults)
@@ -75,8 +81,9 @@ def endure(rig: Rig, seconds: float, console: Console) -> Endured:
     return found
 
 
-def _job(rig: Rig, begin_s: float, seconds: float) -> Look:
-    with rig.session(seconds + 10.0, os.getgid()) as drive:
+def _job(rig: Rig, begin_s: float, seconds: float, stalls: HostStalls) -> Look:
+    begin_ns = time.monotonic_ns()
+    with rig.session(seconds + 30.0, os.getgid()) as drive:
         driver = [sys.executable, "-W", "ignore", "-c", DRIVER, str(seconds)]
         job = subprocess.Popen(driver, env={**os.environ, "RAAS_ROBOT": drive.address}, stderr=subprocess.DEVNULL)
         time.sleep(_WARM_S)
@@ -90,7 +97,8 @@ def _job(rig: Rig, begin_s: float, seconds: float) -> Look:
         with GuardClient(rig.paths.control("stop")) as guard:
             status = guard.ask(control.Status())
         raise RobotError(f"the job ended with {ended}; the session: {status.ending or 'none'}, faults {status.faults}")
-    return Look(at_s, memory, memory.faults - before.faults, max(tick.late_us for tick in ticks))
+    late_us, stalled_ms = max(tick.late_us for tick in ticks), stalls.longest_ms(begin_ns, time.monotonic_ns())
+    return Look(at_s, memory, memory.faults - before.faults, late_us, stalled_ms)
 
 
 def _last_words(rig: Rig) -> str:
@@ -103,6 +111,7 @@ def _row(look: Look) -> str:
     return (
         f"{look.at_s:>8.0f} s {memory.resident_kb:>8} kB resident {memory.locked_kb:>8} kB locked"
         f"{look.faults:>6} page faults   worst wake-up {look.worst_late_us / 1e3:.1f} ms late"
+        f"   host's longest stall {look.stalled_ms:.0f} ms"
     )
 
 
@@ -132,8 +141,10 @@ def main() -> None:
     with (
         stressed() if options.load else contextlib.nullcontext(),
         running_rig(f"realtime: {{dead_man_s: {DEAD_MAN_S}}}\n") as rig,
+        tempfile.TemporaryDirectory(prefix="raas-") as folder,
+        watched(Path(folder)) as stalls,
     ):
-        found = endure(rig, options.seconds, console)
+        found = endure(rig, options.seconds, stalls, console)
     console.print(_summary(found), highlight=False, soft_wrap=True)
 
 
