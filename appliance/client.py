@@ -17,7 +17,7 @@ import msgspec
 import requests
 
 from appliance.errors import RaasError
-from appliance.fleet_shapes import FleetView
+from appliance.fleet_shapes import FleetView, SubmitGitToFleet
 from appliance.shapes import (
     Health,
     ImageView,
@@ -99,6 +99,11 @@ class Client:
             return self._shape(
                 JobView, "POST", "/api/fleet/jobs", data=body, headers={"Content-Type": body.content_type}
             )
+
+    def submit_git_to_fleet(self, wish: SubmitGitToFleet) -> JobView:
+        """Queue a repository for the fleet; it is fetched once, here."""
+        body, headers = msgspec.json.encode(wish), {"Content-Type": "application/json"}
+        return self._shape(JobView, "POST", "/api/fleet/jobs", data=body, headers=headers)
 
     def fleet(self) -> FleetView:
         """What the appliance knows of its fleet."""

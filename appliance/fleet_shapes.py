@@ -87,3 +87,15 @@ class FleetView(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: float = 0.0
     complaints: tuple[ComplaintView, ...] = ()
     picture: Picture | None = None
+
+
+class SubmitGitToFleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/fleet/jobs` for a repository. tags: what the robot must have, as words; live: told of as it runs."""
+
+    git_url: str
+    ref: str = ""
+    name: str = ""
+    tags: str = ""
+    counts_per_turn: int = 0
+    urgent: bool = False
+    live: bool = False

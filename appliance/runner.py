@@ -7,6 +7,7 @@ killed at any point leaves a state from which the next one goes on: see `_recove
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import logging
 import os
@@ -28,6 +29,7 @@ from appliance.care import page_settings
 from appliance.config import Config
 from appliance.errands.workers import Workers
 from appliance.errors import EngineError, InUse, RaasError
+from appliance.intake import packing
 from appliance.intake.preparing import Prepared
 from appliance.jobs import Reason, State
 from appliance.layers import kit as kits
@@ -36,7 +38,18 @@ from appliance.notify import Notifier
 from appliance.paths import Paths
 from appliance.readiness import Readiness
 from appliance.realtime.cores import keep_off_loop_core, loop_core
-from appliance.running import attempt, cell, collecting, lease, preflight, recovery, remote_cell, results, retention
+from appliance.running import (
+    attempt,
+    cell,
+    collecting,
+    lease,
+    packing_line,
+    preflight,
+    recovery,
+    remote_cell,
+    results,
+    retention,
+)
 from appliance.running.attempt import NotStarted, Tools
 from appliance.running.berth import Berth
 from appliance.running.cell import Cells, Fitting, Limits, Spec
@@ -367,6 +380,8 @@ def _serve(paths: Paths, config: Config, image: str, stopping: threading.Event) 
     host = config.sandbox.docker_host or engine.docker_host(os.environ)
     kit = Kit(kits.setting(paths, config, host, image))
     threading.Thread(target=_tell, args=(kit, stopping), name="images", daemon=True).start()
+    if config.federation.bucket:
+        threading.Thread(target=_pack, args=(paths, config, stopping), name="packing", daemon=True).start()
     Workers(paths, config, stopping).start()
     while not stopping.is_set():
         store = Store(paths.database)
@@ -390,6 +405,12 @@ def _tell(kit: Kit, stopping: threading.Event) -> None:
             _log.warning("which images there are isn't known: %s", error)
         if stopping.wait(_TELL_S):
             return
+
+
+def _pack(paths: Paths, config: Config, stopping: threading.Event) -> None:
+    """Fetch what goes to the fleet."""
+    with contextlib.closing(Store(paths.database)) as store:
+        packing_line.serve(store, lambda job, cancelled: packing.pack(job, paths, config, cancelled), stopping)
 
 
 def _parts(

@@ -216,7 +216,8 @@ def status(context: typer.Context) -> None:
 @fleet.command()
 def submit(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(help="A folder, or a zip or tar file")],
+    source: Annotated[str, typer.Argument(help="A folder, a zip or tar file, or a git URL (https://...)")],
+    ref: Annotated[str, typer.Option(help="Branch, tag or commit of a git repository")] = "",
     name: Annotated[str, typer.Option(help="What to call the job")] = "",
     tags: Annotated[
         list[str] | None,
@@ -226,12 +227,12 @@ def submit(
     urgent: Annotated[bool, typer.Option("--urgent", help="Before jobs of the last two minutes")] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show it live until it has ended")] = False,
 ) -> None:
-    """Queue a folder for whichever robot of the fleet is idle and fits."""
+    """Queue a program for whichever robot of the fleet is idle and fits."""
     shared: Context = context.obj
     wish = {"tags": " ".join(tags or ()), "counts_per_turn": str(counts_per_turn)}
     wish |= {key: "1" for key, wished in (("urgent", urgent), ("live", follow)) if wished}
     with reported():
-        job_commands.show_queued(shared, job_commands.to_fleet(shared, source, name, wish), follow=follow)
+        job_commands.show_queued(shared, job_commands.to_fleet(shared, source, ref, name, wish), follow=follow)
 
 
 @fleet.command()

@@ -16,6 +16,7 @@ from appliance.cli import reach, view
 from appliance.cli.context import Context, Exit, reported
 from appliance.client import packed
 from appliance.errors import BadSource
+from appliance.fleet_shapes import SubmitGitToFleet
 from appliance.jobs import State
 from appliance.shapes import JobView
 
@@ -48,7 +49,7 @@ def submit(
     shared: Context = context.obj
     with reported():
         if fleet:
-            queued = to_fleet(shared, source, name, {"live": "1"} if follow else {})
+            queued = to_fleet(shared, source, ref, name, {"live": "1"} if follow else {})
         elif reach.is_git(source):
             queued = shared.client.submit_git(source, ref, name, image, preflight, board)
         else:
@@ -56,11 +57,13 @@ def submit(
         show_queued(shared, queued, follow=follow)
 
 
-def to_fleet(shared: Context, source: str, name: str, wish: dict[str, str]) -> JobView:
-    """Queue a folder or archive for the fleet; wish: further fields of the form. Raises RaasError."""
+def to_fleet(shared: Context, source: str, ref: str, name: str, wish: dict[str, str]) -> JobView:
+    """Queue a folder, archive or repository for the fleet; wish: further fields of the form. Raises RaasError."""
     if reach.is_git(source):
-        raise BadSource("The fleet takes folders and archives, so that every robot runs the same bytes. "
-                        "Clone the repository and submit its folder.")  # fmt: skip
+        counts = int(wish.get("counts_per_turn", "0"))
+        given = SubmitGitToFleet(git_url=source, ref=ref, name=name, tags=wish.get("tags", ""), counts_per_turn=counts,
+                                 urgent="urgent" in wish, live="live" in wish)  # fmt: skip
+        return shared.client.submit_git_to_fleet(given)
 
     def send(archive: Path, called: str, progress: Callable[[int, int], None]) -> JobView:
         return shared.client.submit_to_fleet(archive, {"name": called, **wish}, progress)

@@ -43,10 +43,12 @@ class Outbox:
         """The oldest submission that the fleet doesn't have yet."""
         for row in self._ledger.sent("new"):
             job = self._store.get(row.local_id)
-            if job.cancel_requested and not row.job:
+            if not row.job and (job.cancel_requested or job.state.is_final):  # or its repository can't be fetched
                 self._end(row, State.CANCELLED, Reason.BY_USER, "Cancelled before it was sent.")
                 continue
             if not row.spec:
+                if job.source_kind == "git" and not job.commit_id:
+                    continue  # the runner fetches it
                 spec = self._specified(row, job)
                 if spec is None:
                     continue

@@ -13,10 +13,11 @@ from appliance.config import Config
 from appliance.errors import BadSource, Conflict
 from appliance.federation import site
 from appliance.federation.wish import Wish
-from appliance.fleet_shapes import FleetView
+from appliance.fleet_shapes import FleetView, SubmitGitToFleet
+from appliance.intake import git_url
 from appliance.store import AWAY, Job, NewJob
 from appliance.terminal import line
-from appliance.webui import identity, job_views, wording
+from appliance.webui import bodies, identity, job_views, wording
 from appliance.webui.board import Board
 from appliance.webui.job_routes import JobRoutes
 from appliance.webui.store_threads import StoreThreads
@@ -86,11 +87,10 @@ class FleetRoutes:
             raise Refusal(
                 503, "queue_full", f"{MAX_WAITING} jobs are in the fleet already. Submit yours when some are back."
             )
-        if not request.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
-            raise Refusal(
-                415, "unsupported_form", "Send a form of type multipart/form-data with a file field 'archive'."
-            )
         now_s = time.time()
+        if request.headers.get("Content-Type", "").lower().startswith("application/json"):
+            new = self._new(Form(_fields(bodies.read(request))), request)
+            return self.store.write(lambda rows: rows.add(new, now_s))
         job_id = ulid.new(now_s)
         form = self.inbox.receive(request, job_id)
         try:
@@ -101,13 +101,30 @@ class FleetRoutes:
             raise
 
     def _new(self, form: Form, request: Request) -> NewJob:
+        """A row for what a form brings. A repository is fetched and packed here, so that every robot runs the same bytes."""
+        kind, source, ref = "archive", form.archive_name, ""
         if not form.archive_name:
-            raise BadSource("The fleet takes archives and folders, so that every robot runs the same bytes.")
+            if not form.fields.get("git_url", "").strip():
+                raise BadSource(
+                    "Nothing was submitted. Give the URL of a git repository, or an archive or folder that isn't empty."
+                )
+            kind, ref = "git", git_url.check_ref(form.fields.get("ref", "").strip())
+            source = git_url.parse(form.fields["git_url"].strip(), self.config.fetch.allow_http).text
         name = " ".join(line(form.fields.get("name", "")).split())[:80]
         return NewJob(
-            "archive", form.archive_name, identity.submitter(request), name=name, image=self.config.job.image, place=AWAY,
+            kind, source, identity.submitter(request), ref=ref, name=name, image=self.config.job.image, place=AWAY,
             wish=msgspec.json.encode(wish(form.fields)),
         )  # fmt: skip
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    """The JSON of a repository as the fields of the form that asks for the same. Raises Refusal."""
+    try:
+        given = msgspec.to_builtins(msgspec.json.decode(body, type=SubmitGitToFleet))
+    except msgspec.DecodeError as error:
+        example = '{"git_url": "https://example.org/you/pendulum.git", "ref": "main", "tags": "camera"}'
+        raise Refusal(400, "bad_json", f"{error}. Send JSON like {example}.") from error
+    return {key: str(value) for key, value in given.items() if value}
 
 
 def wish(fields: dict[str, str]) -> Wish:

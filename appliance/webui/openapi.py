@@ -15,7 +15,7 @@ import msgspec
 
 from appliance.care.finding import Diagnosis
 from appliance.care.services import Services
-from appliance.fleet_shapes import FleetView
+from appliance.fleet_shapes import FleetView, SubmitGitToFleet
 from appliance.jobs import State
 from appliance.shapes import (
     BoardName,
@@ -160,8 +160,9 @@ CONTRACT: Final = (
     Operation(
         "POST",
         "/api/fleet/jobs",
-        "Send an archive to whichever robot of the fleet is idle",
+        "Send a repository, or as a form an archive, to whichever robot of the fleet is idle",
         JobView,
+        SubmitGitToFleet,
         status=201,
         refusals=(408, 409, 415, 503, 507),
         form=("archive", "name", "tags", "counts_per_turn", "urgent", "live"),

@@ -19,11 +19,13 @@ const go = (job) => { location.href = `/jobs/${job.id}`; };
 gitForm.addEventListener("submit", async (event) => {
   event.preventDefault();
   const said = gitForm.querySelector("[data-problem]"), button = gitForm.querySelector("button");
-  const { git_url, ref, name, image = "", preflight, board_name = "" } = Object.fromEntries(new FormData(gitForm));
+  const { git_url, ref, name, image = "", preflight, board_name = "", tags = "" } = Object.fromEntries(new FormData(gitForm));
+  const far = event.submitter?.hasAttribute("formaction");
   said.textContent = "";
   button.disabled = true;
   try {
-    go(await send("/api/jobs", { body: { git_url, ref, name, image, preflight: Boolean(preflight), board_name } }));
+    const here = { git_url, ref, name, image, preflight: Boolean(preflight), board_name };
+    go(await (far ? send("/api/fleet/jobs", { body: { git_url, ref, name, tags, live: true } }) : send("/api/jobs", { body: here })));
   } catch (error) {
     said.textContent = error.message;
     button.disabled = false;
