@@ -14,7 +14,7 @@ from rich.table import Table
 from appliance.benchmark import realtime
 from appliance.config import Config
 from gym_raas.physics import SUBSTEP_S
-from tests.bench import loop, simulation, start, steps, substeps, viewers
+from tests.bench import loop, many_jobs, simulation, start, steps, substeps, viewers
 
 Row = tuple[str, str, str]
 
@@ -110,6 +110,13 @@ def viewer_rows() -> Iterator[Row]:
         yield f"API p99 / max{title}", _longest_ms(part.reads_ms), ", ".join(viewers.READS)
 
 
+def many_jobs_rows() -> Iterator[Row]:
+    """Pages and API over a database with many jobs."""
+    for each in many_jobs.measure():
+        p50, p95, longest = each.ms
+        yield f"{each.address} p50 / p95 / max", f"{p50:.1f} / {p95:.1f} / {longest:.1f} ms", f"{many_jobs.JOBS:,} jobs"
+
+
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "simulation": simulation_rows,
     "steps": step_rows,
@@ -117,6 +124,7 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "loop": loop_rows,
     "tick": tick_rows,
     "viewers": viewer_rows,
+    "jobs": many_jobs_rows,
 }
 
 
