@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from appliance.client import Refused, Unreachable
+from appliance.jobs import State
 from appliance.shapes import JobView, Report
 from image_build import sd_image
 from image_build.sd import contents
@@ -74,7 +75,7 @@ def finished(machine: Emulator, job_id: str) -> JobView:
             job = machine.client().job(job_id)
         except (Unreachable, Refused):
             return None
-        return job if job.ended_at else None
+        return job if State(job.state).is_final else None
 
     return eventually(ended, JOB_S, f"the end of {job_id}", pause_s=2.0, then=machine.last_words)
 
