@@ -18,6 +18,7 @@ import requests
 
 from appliance.errors import RaasError
 from appliance.fleet_shapes import FleetView, SubmitGitToFleet
+from appliance.lease_shapes import LeasePerson, LeaseView
 from appliance.shapes import (
     Health,
     ImageView,
@@ -174,6 +175,19 @@ class Client:
         self, job_id: str, name: str, target: Path, progress: Callable[[int, int], None] | None = None
     ) -> None:
         """Save `result.json`, `steps.csv` or `bundle.zip` of a job; a broken download leaves no file."""
+    def lease(self) -> LeaseView:
+        """Whether and where programs elsewhere may drive."""
+        return self._shape(LeaseView, "GET", "/api/lease")
+
+    def lease_people(self) -> list[LeasePerson]:
+        """Who may drive over the network."""
+        return msgspec.json.decode(self._ask("GET", "/api/lease/people").content, type=list[LeasePerson])
+
+    def revoke_lease(self, name: str) -> list[LeasePerson]:
+        """Let somebody drive no longer; those who may still."""
+        answer = self._ask("DELETE", f"/api/lease/people/{quote(name, safe='')}")
+        return msgspec.json.decode(answer.content, type=list[LeasePerson])
+
         answer = self._ask("GET", f"/api/jobs/{job_id}/{name}", stream=True)
         total, done = int(answer.headers.get("Content-Length", 0)), 0
         part = target.with_name(target.name + ".part")

@@ -42,3 +42,10 @@ class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     limit_s: float
     quota_s: float
+
+
+class NewLease(msgspec.Struct, frozen=True, kw_only=True):
+    """What `raas lease grant` prints, on the appliance alone: a token for driving, told this once."""
+
+    name: str
+    token: str

@@ -24,6 +24,7 @@ UNITS: Final = {
     "runner": "raas-runner.service",
     "webui": "raas-webui.service",
     "federation": "raas-federation.service",
+    "lease": "raas-lease.service",
 }
 VERBS: Final = ("start", "stop", "restart")
 _PROPERTIES: Final = ("LoadState", "ActiveState", "SubState", "StatusText", "NRestarts")

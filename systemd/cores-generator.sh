@@ -7,7 +7,7 @@ target=$1
 cores=$(getconf _NPROCESSORS_ONLN)
 # A machine with one core has nothing to share out.
 [ "$cores" -gt 1 ] || exit 0
-for unit in raas-twin raas-runner raas-webui raas-federation pigpiod docker containerd; do
+for unit in raas-twin raas-runner raas-webui raas-federation raas-lease pigpiod docker containerd; do
     mkdir -p "$target/$unit.service.d"
     printf '[Service]\nCPUAffinity=0-%d\n' $((cores - 2)) >"$target/$unit.service.d/50-raas-cores.conf"
 done

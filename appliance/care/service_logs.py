@@ -13,7 +13,7 @@ from appliance.care import redaction
 from appliance.paths import Paths
 
 #: Services that leave words, in the order of their start.
-SERVICES: Final = ("twin", "pigpiod", "realtime", "runner", "webui", "federation")
+SERVICES: Final = ("twin", "pigpiod", "realtime", "runner", "webui", "federation", "lease")
 MOST_LINES: Final = 5000
 _TIMEOUT_S: Final = 20.0
 _MOST_BYTES: Final = 4 * 2**20

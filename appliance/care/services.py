@@ -21,6 +21,7 @@ TASKS: Final = {
     "runner": "queue, cells, results",
     "webui": "page and HTTP API",
     "federation": "fleet",
+    "lease": "programs elsewhere that drive",
 }
 #: A job that runs is interrupted by these.
 INTERRUPTING: Final = frozenset({"appliance", "twin", "pigpiod", "realtime", "runner"})

@@ -15,15 +15,11 @@ SHORTEST_S: Final = 1.0
 
 @dataclass(frozen=True)
 class Case:
-    """Who asks, and what is known. open: leases of this person that wait or drive. waiting: leases of all that wait.
-
-    used_s: within the last 24 hours.
-    """
+    """Who asks, and what is known. waiting: leases of all that wait. used_s: this person's, within the last 24 hours."""
 
     name: str
     may: bool
     asked_s: float
-    open: int
     waiting: int
     used_s: float
 
@@ -41,11 +37,6 @@ def judge(case: Case, rules: LeaseSection) -> float | Refusal:
     if not case.may:
         return Refusal(
             Denial.NOT_ALLOWED, f"{case.name}'s permission has ended. Ask the robot's owner for a new token."
-        )
-    if case.open:
-        return Refusal(
-            Denial.BUSY,
-            "This token has a place in the queue, or drives, already. Close that environment first, or cancel its job.",
         )
     if case.waiting >= rules.max_waiting:
         return Refusal(Denial.FULL, f"{case.waiting} others wait to drive over the network already. Try again later.")

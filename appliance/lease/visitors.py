@@ -7,7 +7,7 @@ libzmq ends a connection on which no heartbeat is answered, so that a cable that
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 #: Together with libzmq's heartbeats below 2 s: 0.25 until one is due, 1.25 until its answer is overdue, and GRACE_S.
@@ -35,8 +35,9 @@ class Visitor:
     heard_s: float
     job_id: str = ""
     told: str = ""
+    position: int = 0
     lost_s: float | None = None
-    losses: int = field(default=0)
+    losses: int = 0
 
     @property
     def key(self) -> Key:

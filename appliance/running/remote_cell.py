@@ -67,7 +67,7 @@ class RemoteCell:
         """How it ended."""
         self.wait(_ANSWER_S)
         ended = self._ended or Ended(_SERVICE_GONE)
-        return Exit(1 if ended.why else 0, False, gone=ended.why, network=ended.network)
+        return Exit(None if ended.why else 0, False, gone=ended.why, network=ended.network)
 
     def remove(self) -> None:
         """Hang up."""

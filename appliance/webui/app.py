@@ -38,6 +38,7 @@ from appliance.webui.job_views import Lens
 from appliance.webui.leaderboard import LeaderboardRoutes
 from appliance.webui.metrics import Metrics
 from appliance.webui.owner_calibration import OwnerCalibration
+from appliance.webui.lease_routes import LeaseRoutes
 from appliance.webui.owner_looks import Looks
 from appliance.webui.owner_pages import OwnerFrame, OwnerPages
 from appliance.webui.owner_settings import OwnerSettings
@@ -108,8 +109,10 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     OwnerWelcome(paths, frame, settings, store).install(site)
     OwnerCalibration(paths, frame, store, Threads(1)).install(site)
     ownership = Ownership(paths.identity)
-    IdentityRoutes(ownership, templates, board, time.time).install(site)
-    PeopleRoutes(ownership, frame, config.web.submit, time.time).install(site)
+    IdentityRoutes(ownership, templates, board, time.time, COOKIES[config.web.scheme]).install(site)
+    leases = LeaseRoutes(config, paths, Threads(1), time.time)
+    leases.install(site)
+    PeopleRoutes(ownership, frame, config.web.submit, time.time, leases).install(site)
     return Application(_guarded(config, ownership, site), Watch(board, hub, store, lens), frozenset(site.routes))
 
 

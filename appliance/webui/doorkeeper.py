@@ -29,7 +29,7 @@ ASKING: Final = frozenset({"/api/git/check"})
 ASKED_OF_A_JOB: Final = ("/board",)
 _OF_JOBS: Final = ("/jobs/", "/api/jobs/")
 #: Reading that isn't for everybody.
-PRIVATE: Final = ("/api/tokens", "/owner", "/api/owner")
+PRIVATE: Final = ("/api/tokens", "/api/lease/people", "/owner", "/api/owner")
 #: What is shown of an appliance that nobody has claimed.
 STATUS_ONLY: Final = frozenset({"/claim", "/healthz", "/api/robot"})
 

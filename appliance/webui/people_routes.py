@@ -13,6 +13,7 @@ from appliance.errors import RaasError
 from appliance.identity.ownership import Ownership, Token
 from appliance.shapes import NewToken, TokenView, TokenWish
 from appliance.webui import bodies
+from appliance.webui.lease_routes import LeaseRoutes
 from appliance.webui.owner_pages import OwnerFrame, form_fields
 from appliance.webui.web import Refusal, Request, Response, Site, json_response, redirect
 
@@ -24,12 +25,13 @@ LASTS: Final = (("30", "30 days"), ("90", "3 months"), ("365", "1 year"), ("", "
 
 @dataclass(frozen=True)
 class PeopleRoutes:
-    """Handlers over the ownership. submit: `web.submit`. now_s: the wall clock."""
+    """Handlers over the ownership. submit: `web.submit`. now_s: the wall clock. leases: who may drive over the network."""
 
     ownership: Ownership
     frame: OwnerFrame
     submit: str
     now_s: Callable[[], float]
+    leases: LeaseRoutes
 
     def install(self, site: Site) -> None:
         """Add the routes."""
@@ -91,7 +93,7 @@ class PeopleRoutes:
     def _page(self, status: int = 200, made: NewToken | None = None, problem: str = "") -> Response:
         return self.frame.page(
             "people", status, tokens=self._views(), lasts=LASTS, made=made, problem=problem, submit=self.submit,
-            is_claimed=self.ownership.is_claimed,
+            is_claimed=self.ownership.is_claimed, lease=self.leases.view(), drivers=self.leases.people(),
         )  # fmt: skip
 
 

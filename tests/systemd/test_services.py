@@ -18,7 +18,7 @@ from tests.systemd.machine import PYTHON, Machine
 pytestmark = pytest.mark.timeout(600)
 #: Names of waiting cells, and process ids.
 _NUMBER = re.compile(r"[0-9a-f]{16}|(?<=--parent=)\d+")
-IDLE = ("pigpiod", "raas-federation", "raas-pins")
+IDLE = ("pigpiod", "raas-federation", "raas-lease", "raas-pins")
 
 
 def test_all_units_are_ready_one_after_the_other(machine: Machine) -> None:

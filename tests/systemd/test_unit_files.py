@@ -16,10 +16,10 @@ from tests.systemd import unit_file
 
 FOLDER = services.SOURCE / "system"
 FILES = {path.stem: unit_file.read(path) for path in sorted(FOLDER.glob("*.service"))}
-DAEMONS = ("raas-twin", "raas-realtime", "raas-runner", "raas-webui", "raas-federation")
+DAEMONS = ("raas-twin", "raas-realtime", "raas-runner", "raas-webui", "raas-federation", "raas-lease")
 # Highest exposure that `systemd-analyze security` may find, of ten.
 EXPOSURE = {
-    "raas-webui": 2.0, "raas-federation": 2.0, "raas-runner": 3.0, "raas-realtime": 3.5, "raas-twin": 2.0, "raas-pins": 2.0,
+    "raas-webui": 2.0, "raas-federation": 2.0, "raas-lease": 2.0, "raas-runner": 3.0, "raas-realtime": 3.5, "raas-twin": 2.0, "raas-pins": 2.0,
 }  # fmt: skip
 
 # Directive, its value, and what it is for. A unit that lacks one must say "Left out: NAME" and why.
