@@ -109,7 +109,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     OwnerWelcome(paths, frame, settings, store).install(site)
     OwnerCalibration(paths, frame, store, Threads(1)).install(site)
     ownership = Ownership(paths.identity)
-    IdentityRoutes(ownership, templates, board, time.time, COOKIES[config.web.scheme]).install(site)
+    IdentityRoutes(ownership, templates, board, time.time).install(site)
     leases = LeaseRoutes(config, paths, Threads(1), time.time)
     leases.install(site)
     PeopleRoutes(ownership, frame, config.web.submit, time.time, leases).install(site)
