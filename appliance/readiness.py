@@ -10,6 +10,7 @@ from pathlib import Path
 
 from appliance.config import Config
 from appliance.intake import preparing
+from appliance.intake.isolation import Child
 from appliance.intake.preparing import Prepared
 from appliance.jobs import Reason
 from appliance.layers.kit import Kit
@@ -22,13 +23,17 @@ from appliance.store import Job, Store
 
 @dataclass(frozen=True)
 class Readiness:
-    """What makes jobs ready. make_spec: a cell for a session (16 hex digits), a source folder and a fitting."""
+    """What makes jobs ready. make_spec: a cell for a session (16 hex digits), a source folder and a fitting.
+
+    child: gives a confined child that waits for an archive, if there is one.
+    """
 
     paths: Paths
     config: Config
     kit: Kit
     trial: Trial
     make_spec: Callable[[str, Path, Fitting], Spec]
+    child: Callable[[], Child | None] = preparing.no_child
 
     def prepare(self, job: Job, cancelled: Callable[[], bool]) -> Prepared:
         """Make a job ready, and tell its submitter what there is to tell. Runs in the preparation's thread.
@@ -38,7 +43,12 @@ class Readiness:
         store = Store(self.paths.database)
         try:
             prepared = preparing.prepare(
-                job, self.paths, self.config, lambda path: self.kit.equip(job, path, store, cancelled), cancelled
+                job,
+                self.paths,
+                self.config,
+                lambda path: self.kit.equip(job, path, store, cancelled),
+                cancelled,
+                self.child,
             )
             notes = [*prepared.notes]
             store.annotate(job.id, notes, time.time())

@@ -30,7 +30,8 @@ from appliance.config import Config
 from appliance.errands.workers import Workers
 from appliance.errors import EngineError, InUse, RaasError
 from appliance.intake import packing
-from appliance.intake.preparing import Prepared
+from appliance.intake.ahead import Ahead
+from appliance.intake.preparing import UNPACKING, Prepared
 from appliance.jobs import Reason, State
 from appliance.layers import kit as kits
 from appliance.layers.kit import Kit
@@ -67,7 +68,7 @@ from gym_raas import parameters
 from image_build import job_image
 
 #: How soon a new job is seen: the longest sleep of an idle runner.
-ROUND_S: Final = 0.02
+ROUND_S: Final = 0.01
 _DISK_RETRY_S: Final = 2.0
 _ROOM_S: Final = 10.0
 _TELL_S: Final = 60.0
@@ -85,6 +86,7 @@ class Parts:
     """What a runner is made of. stopping: set when it is to end. image: tag of the job image most jobs use.
 
     fitting: the image of one job, and packages on top of it. advice: what helps a job that ended so.
+    tend: called all the time with the monotonic time, for what is kept ready beside the cell.
     """
 
     paths: Paths
@@ -99,6 +101,7 @@ class Parts:
     notifier: Notifier
     stopping: threading.Event
     advice: Callable[[Job, str], str] = lambda _job, _detail: ""
+    tend: Callable[[float], None] = lambda _now_s: None
 
 
 class Runner:
@@ -112,7 +115,12 @@ class Runner:
         leniency = Leniency(parts.config.robot.link == "twin", parts.config.sandbox.allow_unenforced)
         self._limits = Enforcement(parts.cells, parts.paths, leniency)
         self._standby = Standby(parts.cells, self._spec, parts.paths, Fitting(parts.image), self._limits)
-        self._room = WaitingRoom(Setting(parts.store, parts.paths, parts.config, self._standby.problem, self._prepare))
+        self._bell = threading.Event()
+        self._room = WaitingRoom(
+            Setting(
+                parts.store, parts.paths, parts.config, self._standby.problem, self._prepare, prepared=self._bell.set
+            )
+        )
 
     def serve(self) -> None:
         """Put right what an earlier runner left, then work until `stopping` is set."""
@@ -129,7 +137,8 @@ class Runner:
             self._make_room()
             job = self._room.next_ready()
             if job is None:
-                self._parts.stopping.wait(ROUND_S)
+                self._bell.wait(ROUND_S)
+                self._bell.clear()
             else:
                 self._run(job)
         self._room.empty(_PREPARATION_PATIENCE_S)
@@ -139,6 +148,7 @@ class Runner:
         now_s = time.monotonic()
         self._parts.notifier.alive(now_s)
         self._standby.tend(now_s)
+        self._parts.tend(now_s)
         if self._told != self._limits.warning():
             self._told = self._limits.warning()
             self._store.set_fact(facts.UNENFORCED, self._told, time.time())
@@ -383,15 +393,17 @@ def _serve(paths: Paths, config: Config, image: str, stopping: threading.Event) 
     if config.federation.bucket:
         threading.Thread(target=_pack, args=(paths, config, stopping), name="packing", daemon=True).start()
     Workers(paths, config, stopping).start()
+    ahead = Ahead(UNPACKING)
     while not stopping.is_set():
         store = Store(paths.database)
         try:
-            Runner(_parts(paths, config, kit, host, store, notifier, stopping)).serve()
+            Runner(_parts(paths, config, kit, host, store, notifier, stopping, ahead)).serve()
         except Exception:  # noqa: BLE001 - the process's edge
             _log.exception("unexpected; going on as after a crash")
             stopping.wait(_AFTER_ERROR_S)
         finally:
             store.close()
+    ahead.close()
     notifier.stopping()
     _log.info("stopped")
 
@@ -414,7 +426,14 @@ def _pack(paths: Paths, config: Config, stopping: threading.Event) -> None:
 
 
 def _parts(
-    paths: Paths, config: Config, kit: Kit, host: str, store: Store, notifier: Notifier, stopping: threading.Event
+    paths: Paths,
+    config: Config,
+    kit: Kit,
+    host: str,
+    store: Store,
+    notifier: Notifier,
+    stopping: threading.Event,
+    ahead: Ahead,
 ) -> Parts:
     robot_file = Path(config.robot.file) if config.robot.file else parameters.PACKAGED
     robot = parameters.load_robot(robot_file)
@@ -425,7 +444,7 @@ def _parts(
     except EngineError as error:
         _log.warning("%s", error)
     tried = preflight.Trial(trial_cells, paths.tag, config.job.preflight_s)
-    ready = Readiness(paths, config, kit, tried, partial(spec_of, paths, config))
+    ready = Readiness(paths, config, kit, tried, partial(spec_of, paths, config), ahead.take)
     setting = results.Setting(robot.name, robot_file, config.robot.link, version("raas-appliance"), config.job.limit_s)
     return Parts(
         paths,
@@ -440,6 +459,7 @@ def _parts(
         notifier,
         stopping,
         kit.advice,
+        ahead.tend,
     )
 
 

@@ -6,8 +6,8 @@ Three processes, each killed when its parent goes:
     worker      does the task without any privilege: runs git or unpacks, and may be taken over by what it reads
     way out     only for tasks that need one server: `egress`, outside the room, lets through one address
 
-One socket pair (SEQPACKET: one JSON object a packet) carries the order in and answers out. What the worker says is
-hostile: the appliance reads text from it and nothing else.
+One socket pair (SEQPACKET: one JSON object a packet) carries the order in, with the task's standard input, and answers
+out. What the worker says is hostile: the appliance reads text from it and nothing else.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def serve(task: Task) -> NoReturn:
     channel.set_inheritable(False)
     if not die_with_parent(int(sys.argv[2])):
         sys.exit("The parent is gone.")
-    order: Order = json.loads(channel.recv(PACKET_BYTES))
+    order = _order(channel)
     limits = namespaces.Limits(**order.pop("limits"))
     handover = _start_way_out(order, channel)
     try:
@@ -72,6 +72,18 @@ def serve(task: Task) -> NoReturn:
     socket.send_fds(channel, [b'{"scratch": true}'], [scratch])
     os.close(scratch)
     sys.exit(_wait_for(_fork(lambda: _work(task, order, limits, channel), order), channel))
+
+
+def _order(channel: socket.socket) -> Order:
+    """Wait for it; what comes along is the task's standard input. Nobody is left to give one: end."""
+    packet, descriptors, _, _ = socket.recv_fds(channel, PACKET_BYTES, 1)
+    if not packet:
+        sys.exit(0)
+    for descriptor in descriptors:
+        os.dup2(descriptor, 0)
+        os.close(descriptor)
+    order: Order = json.loads(packet)
+    return order
 
 
 def _fork(body: Callable[[], None], order: Order) -> int:

@@ -19,8 +19,9 @@ What holds at each level (the best one that this machine permits is found once, 
 A container would cut off no more and costs a hundred times as much to start (400 ms against 5), and the door through
 which git leaves would still be needed. There is no system-call filter: the child runs Debian's git and zlib.
 
-The child is a fresh Python, because forking a program with threads is unsafe. What comes back is a folder, as a
-descriptor (the mount that it lies in is seen by nobody), and a few words; both are hostile. See `tree`.
+The child is a fresh Python, because forking a program with threads is unsafe. One may be started before there is
+anything to do (`ahead`): it waits for its order, and has touched nothing of a stranger's until then. What comes back is
+a folder, as a descriptor (the mount that it lies in is seen by nobody), and a few words; both are hostile. See `tree`.
 """
 
 from __future__ import annotations
@@ -66,7 +67,27 @@ class Room:
     show: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     egress: dict[str, Any] | None = None
-    stdin: int = subprocess.DEVNULL
+    stdin: int = -1
+
+
+@dataclass(frozen=True)
+class Child:
+    """A child that waits for its order, and our end of its channel."""
+
+    task: str
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it still waits."""
+        return self.process.poll() is None
+
+    def end(self) -> None:
+        """Leave nothing of it; idempotent."""
+        if self.process.stderr is not None and not self.process.stderr.closed:
+            _end(self, Outcome())
+        self.channel.close()
 
 
 @dataclass
@@ -108,28 +129,33 @@ def level() -> Level:
 
 @contextlib.contextmanager
 def run(
-    task: str, order: dict[str, Any], room: Room, cancelled: Callable[[], bool] = lambda: False, at: Level | None = None
+    task: str,
+    order: dict[str, Any],
+    room: Room,
+    cancelled: Callable[[], bool] = lambda: False,
+    at: Level | None = None,
+    child: Child | None = None,
 ) -> Iterator[Outcome]:
     """Run the module `task` in a confined child and yield what came of it; the scratch folder lasts as long.
 
-    Raises BadSource with the child's own words if it refused, Cancelled, and IsolationError if no worker could begin.
+    `child`: one of this task's that was started before; it is used up whatever happens. Raises BadSource with the child's
+    own words if it refused, Cancelled, and IsolationError if no worker could begin.
     """
-    chosen: Level = at or level()
     with contextlib.ExitStack() as stack:
+        child = child or start(task)
+        stack.callback(child.end)
+        chosen: Level = at or level()
         folder = stack.enter_context(_watched_folder(room.uid)) if chosen == "limits" else ""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        stack.enter_context(ours)
-        with theirs:
-            child = _start(task, theirs, room.stdin)
         outcome = Outcome()
         stack.callback(_close, outcome)
         try:
-            ours.send(json.dumps({**order, **_described(room), "level": chosen, "folder": folder}).encode())
-            _listen(ours, outcome, room.limits, cancelled, folder)
+            words = json.dumps({**order, **_described(room), "level": chosen, "folder": folder}).encode()
+            socket.send_fds(child.channel, [words], [room.stdin] if room.stdin >= 0 else [])
+            _listen(child.channel, outcome, room.limits, cancelled, folder)
         except (BrokenPipeError, ConnectionResetError):
             pass  # it died before it had read its order; what it said on stderr tells why
         finally:
-            _end(child, ours, outcome)
+            _end(child, outcome)
         if outcome.refused:
             raise BadSource(outcome.refused)
         if outcome.scratch < 0 and not outcome.out_of and not at:
@@ -160,18 +186,22 @@ def _described(room: Room) -> dict[str, Any]:
     }
 
 
-def _start(task: str, channel: socket.socket, stdin: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-s", "-S", "-P", "-m", task, str(channel.fileno()), str(os.getpid())]
-    return subprocess.Popen(
-        command,
-        stdin=stdin,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        pass_fds=(channel.fileno(),),
-        env={"PYTHONPATH": _PACKAGE_ROOT, "LC_ALL": "C.UTF-8"},
-        cwd="/",
-        start_new_session=True,
-    )
+def start(task: str) -> Child:
+    """Start a child; it dies with the thread that calls this."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        command = [sys.executable, "-s", "-S", "-P", "-m", task, str(theirs.fileno()), str(os.getpid())]
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=(theirs.fileno(),),
+            env={"PYTHONPATH": _PACKAGE_ROOT, "LC_ALL": "C.UTF-8"},
+            cwd="/",
+            start_new_session=True,
+        )
+    return Child(task, process, ours)
 
 
 def _listen(
@@ -218,21 +248,21 @@ def _take(channel: socket.socket, outcome: Outcome) -> bool:
     return True
 
 
-def _end(child: subprocess.Popen[bytes], channel: socket.socket, outcome: Outcome) -> None:
+def _end(child: Child, outcome: Outcome) -> None:
     """Kill what is left of the child and wait until nobody of its family holds the channel any more."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+    process, channel = child.process, child.channel
+    if process.returncode is None:  # else its number may be another one's by now
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     channel.settimeout(_ENDING_S)
     with contextlib.suppress(OSError):
         while channel.recv(PACKET_BYTES):
             pass
-    assert child.stderr is not None
-    with child.stderr:
-        os.set_blocking(child.stderr.fileno(), False)
-        outcome.words = tree.plain(
-            (child.stderr.read(_WORDS_BYTES) or b"").decode(errors="replace"), _WORDS_BYTES, lines=True
-        )
+    assert process.stderr is not None
+    with process.stderr as said:
+        os.set_blocking(said.fileno(), False)
+        outcome.words = tree.plain((said.read(_WORDS_BYTES) or b"").decode(errors="replace"), _WORDS_BYTES, lines=True)
 
 
 def _close(outcome: Outcome) -> None:
@@ -265,4 +295,4 @@ def _is_over(folder: str, limits: Limits) -> bool:
     return False
 
 
-__all__ = ["SCRATCH", "Level", "Limits", "Outcome", "Room", "inside", "level", "run"]
+__all__ = ["SCRATCH", "Child", "Level", "Limits", "Outcome", "Room", "inside", "level", "run", "start"]

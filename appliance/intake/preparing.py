@@ -21,9 +21,12 @@ from appliance.config import Config, FetchSection
 from appliance.errors import BadSource
 from appliance.intake import isolation, requirements, tree
 from appliance.intake.fetch import Fetched, fetch
+from appliance.intake.isolation import Child
 from appliance.paths import Paths
 from appliance.store import Job
 
+#: The task that unpacks an archive.
+UNPACKING: Final = "appliance.intake.archive"
 _EXTRA_INODES: Final = 64
 
 
@@ -41,10 +44,22 @@ class Prepared:
 Equip = Callable[[Path], tuple[str, ...]]
 
 
-def prepare(job: Job, paths: Paths, config: Config, equip: Equip, cancelled: Callable[[], bool]) -> Prepared:
+def no_child() -> Child | None:
+    """For whoever keeps no child waiting."""
+    return None
+
+
+def prepare(
+    job: Job,
+    paths: Paths,
+    config: Config,
+    equip: Equip,
+    cancelled: Callable[[], bool],
+    child: Callable[[], Child | None] = no_child,
+) -> Prepared:
     """Fill `paths.source(job.id)`. A job that had a commit before gets the same one again.
 
-    Raises what `equip` raises, and BadSource (a message for the submitter), Cancelled, IsolationError, or OSError of the data folder's disk.
+    `child` gives a child of UNPACKING that waits, or None. Raises what `equip` raises, and BadSource (a message for the submitter), Cancelled, IsolationError, or OSError of the data folder's disk.
     """
     target, part = paths.source(job.id), paths.job(job.id) / "source.part"
     for left_over in (target, part):
@@ -52,7 +67,10 @@ def prepare(job: Job, paths: Paths, config: Config, equip: Equip, cancelled: Cal
             shutil.rmtree(left_over)
     part.parent.mkdir(parents=True, exist_ok=True)
     budget = tree.Budget(config.fetch.max_mb << 20, config.fetch.max_files)
-    opened = _fetched(job, config, cancelled) if job.source_kind == "git" else _unpacked(job, paths, config, cancelled)
+    if job.source_kind == "git":
+        opened = _fetched(job, config, cancelled)
+    else:
+        opened = _unpacked(job, paths, config, cancelled, child)
     try:
         with opened as source:
             tree.copy(source.tree, part, budget, cancelled)
@@ -71,7 +89,9 @@ def _fetched(job: Job, config: Config, cancelled: Callable[[], bool]) -> context
 
 
 @contextlib.contextmanager
-def _unpacked(job: Job, paths: Paths, config: Config, cancelled: Callable[[], bool]) -> Iterator[Fetched]:
+def _unpacked(
+    job: Job, paths: Paths, config: Config, cancelled: Callable[[], bool], child: Callable[[], Child | None]
+) -> Iterator[Fetched]:
     settings = config.fetch
     order = {"max_bytes": settings.max_mb << 20, "max_files": settings.max_files}
     with contextlib.ExitStack() as stack:
@@ -79,7 +99,7 @@ def _unpacked(job: Job, paths: Paths, config: Config, cancelled: Callable[[], bo
         commit = hashlib.file_digest(upload, "sha256").hexdigest()
         upload.seek(0)
         room = isolation.Room(uid=settings.uid, limits=_limits(settings), stdin=upload.fileno())
-        outcome = stack.enter_context(isolation.run("appliance.intake.archive", order, room, cancelled))
+        outcome = stack.enter_context(isolation.run(UNPACKING, order, room, cancelled, child=child()))
         if outcome.out_of or outcome.answer is None:
             raise BadSource(_failure(outcome, settings))
         folder = isolation.inside(outcome.scratch, "tree")

@@ -31,10 +31,10 @@ class Outcome:
 
 
 class Preparation:
-    """One preparation at a time. For the runner's main thread only; `prepare` runs in another one."""
+    """One preparation at a time. For the runner's main thread only; `prepare` runs in another one, and `ring` at its end."""
 
-    def __init__(self, prepare: Prepare, paths: Paths) -> None:
-        self._prepare, self._paths = prepare, paths
+    def __init__(self, prepare: Prepare, paths: Paths, ring: Callable[[], None]) -> None:
+        self._prepare, self._paths, self._ring = prepare, paths, ring
         self._thread: threading.Thread | None = None
         self._cancelled = threading.Event()
         self._outcome: Outcome | None = None
@@ -81,6 +81,7 @@ class Preparation:
         except Exception as error:  # noqa: BLE001 - the thread's edge: the runner's main thread judges it
             outcome = Outcome(job, "", error)
         self._outcome = outcome
+        self._ring()
 
     def _commit(self, job: Job, cancelled: Callable[[], bool]) -> str:
         """Prepare, unless that was done for an earlier attempt since the machine started: its repository may be gone."""

@@ -39,13 +39,17 @@ _log = logging.getLogger("runner")
 
 @dataclass(frozen=True)
 class Setting:
-    """What the waiting room works with; all of it lives longer. problem: why no job can have a cell, '' if it can."""
+    """What the waiting room works with; all of it lives longer. problem: why no job can have a cell, '' if it can.
+
+    prepared: called from another thread when a preparation has ended, so that nobody needs to look all the time.
+    """
 
     store: Store
     paths: Paths
     config: Config
     problem: Callable[[], str]
     prepare: Prepare
+    prepared: Callable[[], None]
 
 
 class WaitingRoom:
@@ -53,7 +57,7 @@ class WaitingRoom:
 
     def __init__(self, setting: Setting) -> None:
         self._store, self._setting = setting.store, setting
-        self._preparation = Preparation(setting.prepare, setting.paths)
+        self._preparation = Preparation(setting.prepare, setting.paths, setting.prepared)
         self._ready: Outcome | None = None
         self._hold: Hold | None = None
         self._hold_at_s = self._beat_at_s = self._tidy_at_s = float("-inf")
