@@ -122,6 +122,10 @@ class Client:
         """Cancel a job; its record stays."""
         return self._shape(JobView, "DELETE", f"/api/jobs/{job_id}")
 
+    def again(self, job_id: str) -> JobView:
+        """Queue a job's program once more."""
+        return self._shape(JobView, "POST", f"/api/jobs/{job_id}/again")
+
     def queue(self) -> QueueView:
         """What is worked on, and what waits."""
         return self._shape(QueueView, "GET", "/api/queue")

@@ -14,7 +14,6 @@ from appliance.calibration.residual import Residual
 from appliance.cli import job_commands, reach
 from appliance.cli.context import Context, reported
 from appliance.cli.twin_commands import robot_of
-from appliance.errors import BadSource
 from appliance.shapes import JobView
 
 
@@ -27,7 +26,7 @@ def replay_job(
     context: typer.Context,
     wanted: job_commands.JobId = "last",
     on_robot: Annotated[bool, typer.Option("--on-robot", help="Queue its actions as a new job")] = False,
-    program: Annotated[bool, typer.Option("--program", help="Queue its program as a new job (git sources)")] = False,
+    program: Annotated[bool, typer.Option("--program", help="Queue its program as a new job")] = False,
     robot: Annotated[Path | None, typer.Option(help="Another robot file for the twin; default the job's own")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show the log until the job has ended")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")] = False,
@@ -37,20 +36,11 @@ def replay_job(
     with reported():
         found = reach.find_job(shared.client, wanted)
         if program:
-            job_commands.show_queued(shared, _program_again(shared, found), follow=follow)
+            job_commands.show_queued(shared, shared.client.again(found.id), follow=follow)
         elif on_robot:
             job_commands.show_queued(shared, _actions_again(shared, found), follow=follow)
         else:
             _on_twin(shared, found, robot, json=json)
-
-
-def _program_again(shared: Context, job: JobView) -> JobView:
-    if job.source_kind != "git":
-        raise BadSource(
-            f"The archive of job {job.id} isn't kept after it has run. Submit the folder again, or replay its actions "
-            "with --on-robot."
-        )
-    return shared.client.submit_git(job.source, job.commit_id or job.ref, f"Again: {job.name or job.id}")
 
 
 def _actions_again(shared: Context, job: JobView) -> JobView:

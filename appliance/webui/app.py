@@ -18,6 +18,7 @@ from appliance.jobs import State
 from appliance.paths import Paths
 from appliance.store import Store
 from appliance.webui import bodies, samples
+from appliance.webui.again import Again
 from appliance.webui.api_routes import ApiRoutes
 from appliance.webui.board import Board
 from appliance.webui.comparing import Comparing
@@ -95,6 +96,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     job_routes.install(site)
     FleetRoutes(config, templates, board, store, inbox, job_routes).install(site)
     QueueRoutes(store, lens, images).install(site)
+    Again(store, counter, Threads(1), lens).install(site)
     errands = ErrandsAsked(paths.database)
     GitCheck(config, store, errands, time.time).install(site)
     Metrics(board, store, paths, Kernel(), Threads(1), time.time).install(site)

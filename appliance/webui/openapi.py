@@ -141,6 +141,7 @@ CONTRACT: Final = (
         Result,
         refusals=(404, 409, 410),
     ),
+    Operation("POST", f"{_JOB}/again", "Run a job's program once more", JobView, status=201, refusals=(404, 409, 503, 507)),
     Operation("GET", "/api/leaderboard", "Returns of the standard task, the best first", Leaderboard),
     Operation(
         "POST", f"{_JOB}/board", "List a job of one's own on the leaderboard", JobView, BoardName, refusals=(404,)

@@ -23,6 +23,7 @@ from appliance.webui.web import Refusal, Request
 #: More than a day and a half of full-length jobs; whoever floods the queue fills neither disk nor lists without end.
 MAX_WAITING: Final = 1000
 _MAX_NAME_CHARACTERS: Final = 80
+_AGAIN: Final = "Again: "
 _MAX_BOARD_NAME_CHARACTERS: Final = 40
 
 
@@ -38,8 +39,7 @@ class Counter:
 
     def take(self, request: Request) -> Job:
         """Queue what a request brings; durable when this returns. Raises Refusal, BadSource."""
-        if self.store.read(lambda store: len(store.queue())) >= MAX_WAITING:
-            raise Refusal(503, "queue_full", f"{MAX_WAITING} jobs wait already. Submit yours when some have run.")
+        self._check_length()
         if request.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
             return self._take_form(request)
         try:
@@ -48,6 +48,22 @@ class Counter:
             example = '{"git_url": "https://example.org/you/pendulum.git", "ref": "main", "name": "swing-up"}'
             raise Refusal(400, "bad_json", f"{error}. Send JSON like {example}.") from error
         return self._queue_git(request, wish)
+
+    def again(self, request: Request, job: Job, archive: bytes) -> Job:
+        """Queue a job's program once more: the same commit, or for an archive its source, packed. Raises Refusal."""
+        self._check_length()
+        name = job.name if job.name.startswith(_AGAIN) else f"{_AGAIN}{job.name or job.id}"
+        now_s = self.now_s()
+        job_id = ulid.new(now_s)
+        if job.source_kind == "git":
+            new = NewJob("git", job.source, "", ref=job.commit_id or job.ref, name=name, image=job.image)
+            return self._add(request, new, now_s, job_id)
+        self.inbox.keep(job_id, archive)
+        return self._queue_archive(request, Form({"name": name, "image": job.image}, job.source), now_s, job_id)
+
+    def _check_length(self) -> None:
+        if self.store.read(lambda store: len(store.queue())) >= MAX_WAITING:
+            raise Refusal(503, "queue_full", f"{MAX_WAITING} jobs wait already. Submit yours when some have run.")
 
     def _take_form(self, request: Request) -> Job:
         now_s = self.now_s()
