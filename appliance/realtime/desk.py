@@ -135,12 +135,14 @@ class Desk:
         return None
 
     async def _resume(self) -> None:
+        was_latched = self._state(self._sessions.present)[0] in (RobotState.STOPPED, RobotState.FAULT)
         try:
             await self._service.restore()
         except OSError as error:
             raise RobotError(f"The robot can't be put back into service on disk: {error}.") from error
         await self._stop.release()
-        self._resumed_ns = time.monotonic_ns()
+        if was_latched:  # the live ring shows the old state a little longer
+            self._resumed_ns = time.monotonic_ns()
 
     def _retire(self) -> None:
         """The loop shows that the robot is out of service, and refuses to move it; so does the guard without a loop."""

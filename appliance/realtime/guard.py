@@ -23,6 +23,7 @@ from appliance.config import Config
 from appliance.errors import ConfigError, InUse, RaasError
 from appliance.notify import Notifier
 from appliance.paths import Paths
+from appliance.realtime import machine
 from appliance.realtime.control import Stop
 from appliance.realtime.control_server import ControlServer
 from appliance.realtime.cores import keep_off_loop_core
@@ -60,6 +61,7 @@ async def serve(settings: Settings, notifier: Notifier, stop: asyncio.Event) -> 
     off = OffLink(settings.link, (pins.forward, pins.backward))
     connecting = asyncio.create_task(off.run())
     keep_off_loop_core(realtime.cpu)
+    _log.info("%s", machine.take_guard_priority(realtime.priority))
     supervision = Supervision(paths, settings.commands, off, settings.config.dead_man_s)
     desk = Desk(
         supervision, stop_latch(paths.estop_latch), retirement_latch(paths.retirement_latch), files, realtime.lease_s

@@ -43,6 +43,7 @@ class DockerCell:
         self._stream: socket.socket | None = None
         self._reader: Reader | None = None
         self._process = -1  # a pidfd of the first process; -1 if none is to be had
+        self._was_deserted = self._is_orphan = False  # its output has ended before itself; because the engine has
         with engine_errors(f"a job's cell ({spec.fitting.image})"):
             self._id: str = self._api.create_container(**_arguments(self._api, spec))["Id"]
         try:
@@ -67,13 +68,18 @@ class DockerCell:
     def wait(self, timeout_s: float) -> bool:
         """Whether it has ended within the time.
 
-        The first process's pidfd tells 2 ms after its end, the end of the output stream 40 ms after, and the engine 50.
+        The first process's pidfd tells 2 ms after its end, the end of the output stream 40 ms after, and the engine 50. A job
+        whose engine dies goes on; so does one that closes its own output.
         """
         if self._process < 0:
             return self._reader.ended.wait(timeout_s) if self._reader else not self._is_running()
         poll = select.poll()
         poll.register(self._process, select.POLLIN)
-        return bool(poll.poll(timeout_s * 1000.0)) or (self._reader is not None and self._reader.ended.is_set())
+        if poll.poll(timeout_s * 1000.0):
+            return True
+        if self._reader is not None and self._reader.ended.is_set() and not self._was_deserted:
+            self._was_deserted, self._is_orphan = True, not self._engine_answers()
+        return False
 
     def terminate(self) -> None:
         """SIGTERM to the init, which hands it on to all of the job's first process group."""
@@ -84,9 +90,11 @@ class DockerCell:
         self._signal("SIGKILL")
 
     def finish(self) -> Exit:
-        """How run.py ended; takes in the last of its output first."""
+        """How run.py ended; takes in the last of its output first. Raises EngineError, also where output was lost."""
         if self._reader is not None:
             self._reader.finish(_DRAIN_S)
+        if self._is_orphan:
+            raise EngineError("Docker Engine went away while the job ran, and with it what the job printed.")
         with engine_errors("the job's end"):
             code = int(self._api.wait(self._id, timeout=_EXIT_CODE_S)["StatusCode"])
             state = self._api.inspect_container(self._id)["State"]
@@ -135,6 +143,13 @@ class DockerCell:
             os.close(process)
             return -1
         return process
+
+    def _engine_answers(self) -> bool:
+        try:
+            with engine_errors("whether it lives"):
+                return bool(self._api.ping())
+        except EngineError:
+            return False
 
     def _is_running(self) -> bool:
         with engine_errors("the job's process"):

@@ -191,6 +191,12 @@ def test_the_end_is_seen_long_before_the_engine_tells(bench: Bench) -> None:
     assert min(delays_s) < 0.02  # 2 ms on an idle machine; the output's end takes 40, the engine 50
 
 
+def test_a_job_that_closes_its_output_goes_on_to_its_end(bench: Bench) -> None:
+    begun_s = time.monotonic()
+    assert bench.run("import os, sys, time\nos.close(1), os.close(2)\ntime.sleep(2)\nos._exit(3)") == Exit(3, False)
+    assert time.monotonic() - begun_s > 2.0
+
+
 def test_sigterm_reaches_the_program_and_sigkill_ends_a_stubborn_one(bench: Bench) -> None:
     polite = bench.make("import time\ntry: print('up'); time.sleep(30)\nfinally: print('down')")
     polite.start(bench.capture)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -15,9 +16,10 @@ from pathlib import Path
 from appliance.benchmark.realtime import stressed
 from tests.realtime.chaos import tally
 from tests.realtime.chaos.host_stalls import watched
+from tests.realtime.chaos.house_faults import HOUSE
 from tests.realtime.chaos.injecting import STAGE, Place, Plan, carry_out
 
-PLACES: dict[str, Place] = {"stage": STAGE}
+PLACES: dict[str, Place] = {"stage": STAGE, "house": HOUSE}
 PROMISES = [promise for place in PLACES.values() for promise in place.promises]
 
 
@@ -27,11 +29,13 @@ def main() -> int:
     parser.add_argument("--place", choices=tuple(PLACES), default="stage", help="what is broken (default: stage)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first injection")
-    parser.add_argument("--count", type=int, default=len(STAGE.promises))
+    parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--load", action="store_true", help="under stress-ng")
     parser.add_argument("--results", type=Path, default=Path("chaos.jsonl"), help="one JSON line per injection")
     parser.add_argument("--table", type=Path, nargs="+", metavar="FILE", help="only put these results together")
     options = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(130))  # and everything that runs is ended on the way out
     if options.table is None:
         numbers = range(options.first, options.first + options.count)
         plan = Plan(PLACES[options.place], options.seed, numbers, options.load, options.results)

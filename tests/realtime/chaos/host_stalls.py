@@ -32,6 +32,11 @@ class HostStalls:
     def __init__(self, files: list[Path]) -> None:
         self._files = files
 
+    def longest_ms(self, from_ns: int, to_ns: int) -> float:
+        """The longest single stall of any core that began between two moments; those below 10 ms aren't seen."""
+        stalls = [stall for file in self._files for stall in _read(file) if from_ns <= stall.from_ns <= to_ns]
+        return max((stall.to_ns - stall.from_ns for stall in stalls), default=0) / 1e6
+
     def within_ms(self, from_ns: int, to_ns: int) -> float:
         """The longest total stall of any core between two moments."""
         return max(sum(_overlap_ns(stall, from_ns, to_ns) for stall in _read(file)) for file in self._files) / 1e6

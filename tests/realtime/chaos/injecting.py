@@ -16,10 +16,11 @@ from tests.patience import eventually
 from tests.realtime.chaos import tally
 from tests.realtime.chaos.faults import FAULTS, Fault, Scene
 from tests.realtime.chaos.host_stalls import HostStalls
-from tests.realtime.chaos.stage import Stage, running
+from tests.realtime.chaos.stage import Driver, Runner, Stage, running
 from tests.realtime.chaos.tally import Injection, Promise
 
 _WITHIN_A_STEP_S = 0.06
+_MOST_LIVES = 20
 
 
 class Ground(Protocol):
@@ -55,9 +56,15 @@ class StageGround:
         try:
             return since_ns, self._consequence(self._faults[name], Scene(stage, runner, driver, chance), since_ns)
         finally:
-            stage.mend()
-            driver.stop()
-            runner.stop()
+            self._end(name, runner, driver)
+
+    def _end(self, name: str, runner: Runner, driver: Driver) -> None:
+        """End the session before anything is mended: of a job that was only silent the next action would be welcome."""
+        driver.stop()
+        runner.stop()
+        if "silence" in self._faults[name].promise.layer:
+            self._stage.robot.disarm()
+        self._stage.mend()
 
     def _consequence(self, fault: Fault, scene: Scene, since_ns: int) -> float:
         stage, driver = self._stage, scene.driver
@@ -119,13 +126,25 @@ def carry_out(plan: Plan, folder: Path, stalls: HostStalls, say: Callable[[str],
         life += 1
         ground_folder = folder / f"life-{life}"
         ground_folder.mkdir()
-        with plan.place.ground(ground_folder) as ground:
-            while left:
-                injection, is_well = _inject(plan, left.pop(0), ground, stalls)
-                tally.append(plan.results, injection)
-                say(f"{injection.number:>5} {injection.fault:<24}{injection.took_ms:>8.1f} ms  {injection.broken}")
-                if not is_well:
-                    break
+        try:
+            with plan.place.ground(ground_folder) as ground:
+                _break_until_broken(plan, left, ground, stalls, say)
+        except (AssertionError, RaasError, OSError) as error:
+            if life > _MOST_LIVES:
+                raise
+            say(f"the ground didn't come up, or not down: {str(error)[:300]}")
+
+
+def _break_until_broken(
+    plan: Plan, left: list[int], ground: Ground, stalls: HostStalls, say: Callable[[str], None]
+) -> None:
+    """Take injections off the list until none is left, or the ground doesn't recover."""
+    while left:
+        injection, is_well = _inject(plan, left.pop(0), ground, stalls)
+        tally.append(plan.results, injection)
+        say(f"{injection.number:>5} {injection.fault:<24}{injection.took_ms:>8.1f} ms  {injection.broken}")
+        if not is_well:
+            return
 
 
 def _inject(plan: Plan, number: int, ground: Ground, stalls: HostStalls) -> tuple[Injection, bool]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from appliance.realtime.twin.pinlog import PinRecord, read
 from tests.patience import eventually
 
+#: A pause this long is no change of direction.
+STILL_NS = 30_000_000
 _LOG_FLUSHED_S = 0.12
 
 
@@ -44,6 +46,23 @@ class PinWatch:
                 return off_ns
             off_ns = pin.t_ns
         return 0
+
+    def first_off(self, since_ns: int) -> int:
+        """When, at or after `since_ns`, both pins first went off and stayed off for `STILL_NS`; 0 if they haven't yet."""
+        off_ns = 0 if self.is_driven_at(since_ns) else since_ns
+        for pin in self.after(since_ns):
+            if not is_driven(pin):
+                off_ns = off_ns or pin.t_ns
+            elif off_ns and pin.t_ns - off_ns > STILL_NS:
+                return off_ns
+            else:
+                off_ns = 0
+        return off_ns if off_ns and time.monotonic_ns() - off_ns > STILL_NS + _LOG_FLUSHED_S * 1e9 else 0
+
+    def is_driven_at(self, t_ns: int) -> bool:
+        """Whether a pin was driven at that time."""
+        before = len(self.records()) - len(self.after(t_ns))
+        return before > 0 and is_driven(self._pins[before - 1])
 
     def went_on_again(self) -> bool:
         """Whether a pin has been driven since it was seen to be off."""
