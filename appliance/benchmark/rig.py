@@ -22,7 +22,7 @@ from appliance.realtime.telemetry import Segment, StepRecord, TickRecord
 from appliance.realtime.twin import pinlog
 from appliance.realtime.twin.pinlog import PinRecord
 
-_READY_S = 20.0
+_READY_S = 60.0
 _SETTLE_S = 60.0
 
 
