@@ -52,6 +52,38 @@ def test_the_next_job_is_prepared_while_one_runs(house: House) -> None:
     assert house.until_final(second).state is State.SUCCEEDED
 
 
+def test_the_owner_s_next_job_overtakes_one_that_is_prepared_already_and_nothing_is_done_twice(house: House) -> None:
+    prepared: list[str] = []
+
+    def prepare(job: Job, cancelled: Callable[[], bool]) -> Prepared:
+        prepared.append(job.id)
+        return house.plain_prepare(job, cancelled)
+
+    house.prepare = prepare
+    driving, overtaken, chosen = house.submit(SLEEP), house.submit(), house.submit()
+    house.until_state(driving, State.RUNNING)
+    house.until(lambda: house.store.get(overtaken).reason is Reason.READY)
+    house.store.reorder(chosen, 1, time.time())
+    house.until(lambda: house.store.get(chosen).reason is Reason.READY)
+    assert house.store.get(overtaken).state is State.QUEUED
+    house.store.request_cancel(driving, time.time())
+    begun = [house.until_final(job_id).started_at or 0.0 for job_id in (chosen, overtaken)]
+    assert begun == sorted(begun)
+    assert prepared == [driving, overtaken, chosen]
+
+
+def test_a_second_choice_of_the_owner_s_overtakes_the_first(house: House) -> None:
+    driving, first, second = house.submit(SLEEP), house.submit(), house.submit()
+    house.until_state(driving, State.RUNNING)
+    house.until(lambda: house.store.get(first).reason is Reason.READY)
+    house.store.reorder(second, 1, time.time())
+    house.until(lambda: house.store.get(second).reason is Reason.READY)
+    house.store.reorder(first, 1, time.time())
+    house.until(lambda: house.store.get(first).reason is Reason.READY)
+    house.store.reorder(second, 2, time.time())
+    assert house.store.get(first).reason is Reason.READY, "the second place is behind it"
+
+
 def test_the_rest_of_the_queue_is_told_that_others_are_before_it(house: House) -> None:
     house.submit(SLEEP)
     house.submit()

@@ -65,11 +65,14 @@ def discard_never_run(job: Job, paths: Paths) -> None:
 
 
 def discard_uploads(store: Store, paths: Paths) -> None:
-    """Remove uploads of jobs that have ended, such as those cancelled while nobody but the queue knew of them."""
+    """Remove uploads of jobs that have ended, such as those cancelled while nobody but the queue knew of them.
+
+    One that was prepared and then put back has a source, too.
+    """
     for upload in paths.inbox.iterdir() if paths.inbox.is_dir() else ():
         with contextlib.suppress(NotFound):
-            if ulid.is_valid(upload.name) and store.get(upload.name).state.is_final:
-                upload.unlink(missing_ok=True)
+            if ulid.is_valid(upload.name) and (job := store.get(upload.name)).state.is_final:
+                discard_never_run(job, paths)
 
 
 def discard_partial_files(job: Job, paths: Paths) -> None:

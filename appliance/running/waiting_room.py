@@ -138,8 +138,9 @@ class WaitingRoom:
                 self._put_back_ready(hold.reason, hold.sentence)
 
     def _look(self) -> None:
-        """Somebody changed something: heed cancellations, claim, explain."""
+        """Somebody changed something: heed cancellations and the owner's order, claim, explain."""
         self._heed_cancellation()
+        self._give_way()
         may_claim = self._hold is None and self._ready is None and self._retry_at_s is None
         if may_claim and self._preparation.is_idle:
             job = self._store.claim(time.time())
@@ -154,6 +155,15 @@ class WaitingRoom:
         if self._ready is not None and self._store.get(self._ready.job.id).cancel_requested:
             job, self._ready = self._ready.job, None
             self._end(job, State.CANCELLED, Reason.BY_USER, "Cancelled before it ran.")
+
+    def _give_way(self) -> None:
+        """The owner has put another job before the one that is ready: that goes back, and stays prepared on the disk."""
+        if self._ready is None or self._ready.job.attempt > 1:
+            return
+        ready = self._store.get(self._ready.job.id)
+        if any(other.priority > ready.priority and other.attempt == 1 for other in self._store.queue()):
+            _log.info("%s gives way", ready.id)
+            self._put_back_ready(Reason.NONE, "")
 
     def _explain(self) -> None:
         """Give everybody in the queue the reason why it waits."""
@@ -198,6 +208,7 @@ class WaitingRoom:
 
     def _put_back_ready(self, reason: Reason, detail: str) -> None:
         if self._ready is not None:
-            job, self._ready = self._ready.job, None
-            self._store.put_back(job.id, time.time(), reason, detail)
+            outcome, self._ready = self._ready, None
+            self._store.explain(outcome.job.id, time.time(), Reason.NONE, commit_id=outcome.commit_id)
+            self._store.put_back(outcome.job.id, time.time(), reason, detail)
             self._stale = True
