@@ -356,11 +356,12 @@ class Store:
         """
         marks = ",".join("?" * len(jobs.FINAL))
         query = (
-            f"SELECT * FROM job WHERE state IN ({marks}) AND pinned = 0 AND cleared_at IS NULL AND place <> ?"  # noqa: S608 - question marks only
+            f"SELECT * FROM job WHERE state IN ({marks}) AND pinned = 0 AND cleared_at IS NULL"  # noqa: S608 - question marks only
             " AND id NOT IN (SELECT local_id FROM fleet_held)"
+            " AND id NOT IN (SELECT local_id FROM fleet_sent WHERE state <> 'home')"
             " AND id NOT IN (SELECT id FROM job WHERE cleared_at IS NULL ORDER BY id DESC LIMIT ?) ORDER BY ended_at, id LIMIT ?"
         )
-        return _jobs(self._db.execute(query, (*jobs.FINAL, AWAY, newest, limit)))
+        return _jobs(self._db.execute(query, (*jobs.FINAL, newest, limit)))
 
     def clear(self, job_id: str, now_s: float) -> bool:
         """Mark an ended job's results as cleared, before they are removed; False if it was pinned meanwhile."""

@@ -1,19 +1,19 @@
 """How does the history stay small? Logs that ended long ago move into an index, and the watermark after them.
 
 Everything at or below the watermark has ended, is in the index, and is looked at by nobody: those slots may be deleted.
-Nothing above it ever is. Any member with the role `compactor` may do it; the head is compare-and-swap, so two at once
-only waste work. Segments form a chain from the newest back.
+Nothing above it ever is. Of the members with the role `compactor` one is elected (`election`); the head is compare-and-swap,
+so two at once would only waste work. Segments form a chain from the newest back.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-from typing import Final
 
 import msgspec
 
 from appliance.federation import claiming, joblog, listing
+from appliance.federation.election import ROLE, Election
 from appliance.federation.entries import Cancel, Done, File, Outcome
 from appliance.federation.joblog import JobLog, Phase
 from appliance.federation.listing import Seen
@@ -21,8 +21,6 @@ from appliance.federation.requests import List, Put, Status, Talk
 from appliance.federation.signing import Roster, Untrusted
 from appliance.federation.station import Made, Station
 from appliance.federation.timing import stretched
-
-ROLE: Final = "compactor"
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -65,13 +63,15 @@ class Compactor:
     """The compactions of one member. due_s: when the next is, on the local monotonic clock."""
 
     def __init__(self, station: Station) -> None:
-        self._station = station
+        self._station, self.election = station, Election(station)
         self.due_s = float("-inf")
 
     def compact(self) -> Talk[None]:
-        """Move one page of ended jobs."""
+        """Move one page of ended jobs, if this member is the one who does it."""
         station = self._station
         self.due_s = station.now_s + stretched(station.timing.compact_s, station.rng)
+        if not (yield from self.election.is_won()):
+            return
         reply = yield from station.read(station.keys.index_head)
         head = opened_head(station.roster, reply.body) if reply.status is Status.OK else Head(station.roster.fleet)
         if head is None:

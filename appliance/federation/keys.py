@@ -57,6 +57,15 @@ class Keys:
         """One compacted part of the history."""
         return f"{self.root}idx/seg/{sha256}.json.gz"
 
+    @property
+    def terms(self) -> str:
+        """Prefix of the log that elects a compactor."""
+        return f"{self.root}idx/term/"
+
+    def term(self, number: int) -> str:
+        """Who compacts since the election of this number."""
+        return f"{self.terms}{number:08d}"
+
     def slot(self, job: str, number: int) -> str:
         """Entry `number` of a job's log; 0 is the specification."""
         return f"{self.queue}{job}/{number:04d}"

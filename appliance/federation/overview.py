@@ -12,6 +12,7 @@ from appliance.config import FederationSection
 from appliance.federation import charter as charters
 from appliance.federation import picture, site
 from appliance.federation.charter import Charter
+from appliance.federation.election import Election
 from appliance.federation.keyring import Own
 from appliance.federation.ledger import Ledger
 from appliance.federation.local_desk import Clocks
@@ -83,16 +84,18 @@ class Look:
 
 
 class Post:
-    """A chore of compactors: the static page in the bucket."""
+    """A chore of the compactor that is elected: the static page in the bucket."""
 
-    def __init__(self, station: Station, look: Look) -> None:
-        self._station, self._look = station, look
+    def __init__(self, station: Station, look: Look, election: Election) -> None:
+        self._station, self._look, self._election = station, look, election
         self.due_s = float("-inf")
 
     def work(self) -> Talk[None]:
         """Write the page anew."""
         station = self._station
         self.due_s = station.now_s + station.timing.compact_s
+        if not (yield from self._election.is_won()):
+            return
         found = yield from self._look.picture()
         if found is None:
             return

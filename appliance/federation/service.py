@@ -28,8 +28,8 @@ from appliance.federation import rules as owners
 from appliance.federation.agent import Agent, Chore
 from appliance.federation.carrier import Carrier
 from appliance.federation.charter import Charter
-from appliance.federation.compaction import ROLE
 from appliance.federation.driver import drive
+from appliance.federation.election import ROLE, Election
 from appliance.federation.keyring import Own
 from appliance.federation.keys import Keys
 from appliance.federation.ledger import Ledger
@@ -37,6 +37,7 @@ from appliance.federation.local_desk import INCOMING, Clocks, LocalDesk
 from appliance.federation.membership import Expulsions, NotYet
 from appliance.federation.overview import Look, Post, Standing
 from appliance.federation.probe import UnfitStore, probe
+from appliance.federation.pruning import Pruning
 from appliance.federation.rules import Rules
 from appliance.federation.s3_store import S3Store
 from appliance.federation.signing import Identity, Roster
@@ -111,7 +112,9 @@ class Service:
         compacts = ROLE in roster.certificate(identity.certificate).roles
         standing = Standing(section, own, charter, robot_sha256)
         look = Look(station, standing, self._store, self._ledger, clocks)
-        chores: list[Chore] = [Expulsions(station, charter), look, *([Post(station, look)] if compacts else [])]
+        chores: list[Chore] = [Expulsions(station, charter), look, Pruning(station, self._store, place.paths)]
+        if compacts:
+            chores.append(Post(station, look, Election(station)))
         agent = Agent(station, compacts=compacts, chores=chores)
         agent.heart.about = lambda: _about(place.config, robot, robot_sha256, desk.busy())
         self._settle_in(own.who)

@@ -13,7 +13,7 @@ from typing import Final
 from appliance.config import StorageSection
 from appliance.paths import Paths
 from appliance.running import results
-from appliance.store import Job, Store
+from appliance.store import AWAY, Job, Store
 
 #: What stays of a cleared attempt.
 KEPT: Final = frozenset({results.REPORT, results.OUTPUT, results.ROBOT})
@@ -39,6 +39,8 @@ def make_room(store: Store, paths: Paths, storage: StorageSection) -> list[str]:
                 cleared.append(job.id)
             if used_percent(paths.data) < storage.clear_above_percent:
                 break
+            if job.place == AWAY:  # its data are the fleet's process's, which removes them soon
+                return cleared
     return cleared
 
 
@@ -46,9 +48,14 @@ def discard(job: Job, paths: Paths) -> None:
     """Remove what weighs of a job that is marked as cleared; can be repeated."""
     shutil.rmtree(paths.source(job.id), ignore_errors=True)
     for attempt in paths.job(job.id).glob("attempt-?"):
-        for path in attempt.iterdir():
-            if path.name not in KEPT:
-                path.unlink(missing_ok=True)
+        lighten(attempt)
+
+
+def lighten(folder: Path) -> None:
+    """Remove what weighs from a folder of results."""
+    for path in folder.iterdir():
+        if path.name not in KEPT:
+            path.unlink(missing_ok=True)
 
 
 def finish(store: Store, paths: Paths) -> None:

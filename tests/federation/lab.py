@@ -35,9 +35,13 @@ class Lab:
     def __post_init__(self) -> None:
         self.cast = Cast(random.Random(self.seed), quick=True)
         self.store, self.keys, self.roster = ModelStore(), Keys(FLEET), self.cast.roster()
-        self.identities = [self.cast.member(f"pi{number}", compacts=number == 0) for number in range(self.count)]
+        self.identities = [
+            self.cast.member(f"pi{number}", compacts=number < self.settings.compactors) for number in range(self.count)
+        ]
         for number, identity in enumerate(self.identities):
-            self.members.append(Member(identity, self.roster, self.settings, number, compacts=number == 0))
+            self.members.append(
+                Member(identity, self.roster, self.settings, number, compacts=number < self.settings.compactors)
+            )
             self.boot(number)
 
     def perform(self, request: Request) -> Reply:

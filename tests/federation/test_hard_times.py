@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from appliance.config import StorageSection
+from appliance.federation import pruning
 from appliance.federation.entries import Done, decode
 from appliance.federation.keys import Keys
 from appliance.federation.requests import Status
 from appliance.jobs import State
-from appliance.running import results
+from appliance.running import results, retention
 from tests.federation.outpost import Outpost, Sky, jobs_in, outposts, run
 
 JOBS = 100
@@ -86,6 +88,27 @@ def test_a_disk_without_room_for_results(tmp_path: Path) -> None:
         all_arrived_once(sky, posts, jobs)
         for post in posts:
             post.close()
+
+
+def test_far_results_make_room_as_local_ones_do(fleet: tuple[Sky, list[Outpost]]) -> None:
+    """The oldest first, one at a time, never the newest or what is pinned, and its record stays."""
+    sky, posts = fleet
+    home = posts[0]
+    jobs = []
+    for number in range(4):
+        sky.now_s += 1.0
+        jobs.append(home.submit(f"job {number}"))
+    assert home.store.clearable(0, 10) == [], "they are not home"
+    run(sky, posts, 40_000.0, lambda: not home.store.away())
+    home.store.pin(jobs[0], True, 1.0)
+    rules = StorageSection(clear_above_percent=0.5, keep_newest=1)
+    gone = [retention.make_room(home.store, home.paths, rules) for _ in range(4)]
+    assert sorted(job for cleared in gone for job in cleared) == jobs[1:3]
+    assert [len(cleared) for cleared in gone] == [1, 1, 0, 0]
+    pruning.prune(home.store, home.paths)
+    kept = {job: {path.name for path in home.paths.away(job).iterdir()} for job in jobs}
+    assert kept[jobs[1]] == kept[jobs[2]] == {results.REPORT, results.OUTPUT}
+    assert results.BUNDLE in kept[jobs[0]] & kept[jobs[3]]
 
 
 @contextmanager
