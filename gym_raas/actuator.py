@@ -77,6 +77,11 @@ def within_speed(wanted: float, velocity_rad_s: float, limits: Limits) -> Allowe
     return Allowed(0.0, True) if too_fast else Allowed(wanted, False)
 
 
+def leads_out(wanted: float, angle_rad: float, range_rad: float) -> bool:
+    """Whether a command drives further from 0 than a kind's range allows (`gym_raas.kinds.kind.Kind.range_rad`)."""
+    return abs(angle_rad) > range_rad and wanted * angle_rad > 0.0
+
+
 class Actuator:
     """The same as a table, for loops that ask often: `bridge_command(action)` of one robot."""
 

@@ -39,7 +39,7 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
 
 
 class Settle(msgspec.Struct, frozen=True, tag="settle"):
-    """Brake the pendulum until it hangs still, and test the robot; the reply comes then."""
+    """Bring the robot to rest, and test it; the reply comes then."""
 
     timeout_s: float
 

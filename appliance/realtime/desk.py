@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 
 from appliance.errors import RobotError
 from appliance.realtime.channels import Unanswered
 from appliance.realtime.control import Arm, Disarm, Lease, Reply, Request, Resume, Settle, Start, Stop
 from appliance.realtime.emergency_stop import EmergencyStop
-from appliance.realtime.fault_sentences import FAULT_SENTENCES
 from appliance.realtime.fault_sentences import name as fault_name
 from appliance.realtime.guarded_session import GuardedSession
 from appliance.realtime.latch import Latch, LatchedStop, Retirement
@@ -28,10 +28,11 @@ class Desk:
 
     def __init__(
         self, supervision: Supervision, stop: Latch[LatchedStop], retirement: Latch[Retirement],
-        files: SessionFiles, lease_s: float,
+        files: SessionFiles, lease_s: float, sentences: Mapping[Fault, str],
     ) -> None:  # fmt: skip
         self._supervision = supervision
-        self._service = Service(retirement, self._retire)
+        self._sentences = sentences
+        self._service = Service(retirement, self._retire, sentences)
         self._sessions = SessionDesk(supervision, files, lease_s, self._service)
         self._stop = EmergencyStop(stop, supervision, lambda: self._sessions.end_present(Ending.STOPPED))
         self._resumed_ns = 0
@@ -156,7 +157,7 @@ class Desk:
         if state is RobotState.STOPPED:
             raise RobotError("The robot is stopped. Resume it first (raas resume, or the button on the page).")
         if state is RobotState.FAULT:
-            why = self._service.retirement.why if self._service.retirement else FAULT_SENTENCES[fault]
+            why = self._service.retirement.why if self._service.retirement else self._sentences[fault]
             raise RobotError(f"The robot has a fault ({fault_name(fault)}). {why} Then resume it (raas resume).")
 
     def _newest(self) -> LiveRecord | None:

@@ -1,4 +1,4 @@
-"""How is the arm moving? Angle and velocity from encoder edges and their times.
+"""How is the shaft moving? Angle and velocity from encoder edges and their times.
 
 The velocity comes from the times of the newest edges, not from counts per tick: at 480 counts a turn one count in 1 ms
 would be 13 rad/s. Between edges it is bounded by what the silence allows: an arm that was faster than one count
@@ -23,7 +23,7 @@ _STANDSTILL_US: Final = 250_000
 
 
 class Motion(NamedTuple):
-    """What is known at one moment: counts from hanging, angle (0 upright, pi hanging, not wrapped), velocity."""
+    """What is known at one moment: counts from home, angle (not wrapped; what it means, the kind says), velocity."""
 
     counts: int
     angle_rad: float
@@ -70,13 +70,14 @@ class Velocity:
 
 
 class Estimator:
-    """Angle and velocity of the arm.
+    """Angle and velocity of the shaft; `home_rad` is the angle at home (`gym_raas.kinds.kind.Kind`).
 
-    zero_counts: where it hangs; a fraction, because friction hides the centre. is_zero_known: it was found by settling, and no
+    zero_counts: at home; a fraction, because friction hides the centre. is_zero_known: it was found by settling, and no
     edge has been lost since.
     """
 
-    def __init__(self, counts_per_turn: int) -> None:
+    def __init__(self, counts_per_turn: int, home_rad: float) -> None:
+        self._home_rad = home_rad
         self._rad_per_count = 2.0 * math.pi / counts_per_turn
         self._velocity = Velocity(self._rad_per_count)
         self.zero_counts = 0.0
@@ -88,8 +89,8 @@ class Estimator:
 
     def motion(self, counts: int, velocity_rad_s: float) -> Motion:
         """The motion at the encoder's own `counts` with the present zero."""
-        from_hanging = counts - self.zero_counts
-        return Motion(round(from_hanging), math.pi + from_hanging * self._rad_per_count, velocity_rad_s)
+        from_home = counts - self.zero_counts
+        return Motion(round(from_home), self._home_rad + from_home * self._rad_per_count, velocity_rad_s)
 
     def forget_edges(self) -> None:
         """Edges were lost: start the velocity anew, and no longer trust the zero."""

@@ -28,6 +28,7 @@ from appliance.realtime.control import Stop
 from appliance.realtime.control_server import ControlServer
 from appliance.realtime.cores import keep_off_loop_core
 from appliance.realtime.desk import Desk
+from appliance.realtime.kinds.known import HANDLINGS
 from appliance.realtime.latch import retirement_latch, stop_latch
 from appliance.realtime.motor_off import link_of
 from appliance.realtime.off_link import OffLink
@@ -55,7 +56,8 @@ class Settings:
 async def serve(settings: Settings, notifier: Notifier, stop: asyncio.Event) -> None:
     """Guard until `stop` is set; then switch off and end both children."""
     paths, realtime = settings.paths, settings.config.realtime
-    files = SessionFiles(paths, realtime.rate_hz)
+    handling = HANDLINGS[settings.robot.kind]
+    files = SessionFiles(paths, realtime.rate_hz, handling.kind.task.dt_s)
     files.remove_old_folders()
     pins = settings.robot.pins
     off = OffLink(settings.link, (pins.forward, pins.backward))
@@ -64,8 +66,9 @@ async def serve(settings: Settings, notifier: Notifier, stop: asyncio.Event) -> 
     _log.info("%s", machine.take_guard_priority(realtime.priority))
     supervision = Supervision(paths, settings.commands, off, settings.config.dead_man_s)
     desk = Desk(
-        supervision, stop_latch(paths.estop_latch), retirement_latch(paths.retirement_latch), files, realtime.lease_s
-    )
+        supervision, stop_latch(paths.estop_latch), retirement_latch(paths.retirement_latch), files, realtime.lease_s,
+        handling.fault_sentences,
+    )  # fmt: skip
     server = ControlServer(paths.control, desk.handle, desk.reply)
     button = _button(settings, desk)
     try:

@@ -26,6 +26,7 @@ from appliance.realtime.cores import loop_core
 from appliance.realtime.encoder import Encoder
 from appliance.realtime.estimator import Estimator
 from appliance.realtime.faults import EncoderLoss, Stall
+from appliance.realtime.kinds.known import HANDLINGS
 from appliance.realtime.mailbox import SocketMailbox
 from appliance.realtime.pigpiod_link import PigpiodLink
 from appliance.realtime.pilot import Pilot
@@ -63,8 +64,9 @@ def wire_up(arguments: argparse.Namespace, settings: Config, robot: Robot, paths
     """Make all parts of the loop."""
     timing = settings.realtime
     link = Link.parse(arguments.link)
-    estimator = Estimator(robot.encoder.counts_per_turn)
-    pilot = Pilot(robot, timing, estimator, lambda session: Segment(paths.segment(session), writable=True))
+    handling = HANDLINGS[robot.kind]
+    estimator = Estimator(robot.encoder.counts_per_turn, handling.kind.home_rad)
+    pilot = Pilot(robot, handling, timing, estimator, lambda session: Segment(paths.segment(session), writable=True))
     return Tick(
         Parts(
             link=PigpiodLink(targets(link.host, link.port), robot, settings.dead_man_s),
@@ -73,7 +75,7 @@ def wire_up(arguments: argparse.Namespace, settings: Config, robot: Robot, paths
             encoder=Encoder(robot.pins.encoder_a, robot.pins.encoder_b),
             estimator=estimator,
             safety=Safety(robot),
-            stall=Stall(robot.model),
+            stall=Stall(handling.balance(robot.model)),
             encoder_loss=EncoderLoss(),
             pilot=pilot,
             publisher=Publisher(LiveRing(paths.live_ring, create=True), timing.rate_hz),

@@ -18,13 +18,13 @@ from typing import Final, NamedTuple, Protocol
 from appliance.config import RealtimeSection
 from appliance.realtime import messages
 from appliance.realtime.estimator import Estimator, Motion
+from appliance.realtime.kinds.handling import Handling, Settled, Settling
 from appliance.realtime.messages import Command, CommandKind, DriverReply, DriverRequest, Ending, Notice, NoticeKind
 from appliance.realtime.safety import Drive
 from appliance.realtime.session import Session
-from appliance.realtime.settling import Settled, Settling
 from appliance.realtime.steering import Moment, Steering
 from appliance.realtime.telemetry import Fault, RobotState, StepRecord, TickRecord
-from gym_raas import task, wire
+from gym_raas import wire
 from gym_raas.parameters import Robot
 
 _MOST_NOTICES: Final = 64
@@ -67,9 +67,11 @@ class Pilot:
     """
 
     def __init__(
-        self, robot: Robot, timing: RealtimeSection, estimator: Estimator, open_records: Callable[[int], Records]
+        self, robot: Robot, handling: Handling, timing: RealtimeSection, estimator: Estimator,
+        open_records: Callable[[int], Records],
     ) -> None:  # fmt: skip
         self._robot = robot
+        self._handling = handling
         self._timing = timing
         self._open_records = open_records
         self._estimator = estimator
@@ -189,10 +191,14 @@ class Pilot:
         self._begin_settling(seen.now_us, command.value, test=True)
 
     def _begin_settling(self, now_us: int, timeout_s: float, *, test: bool) -> None:
-        """A job's reset trusts the robot and its zero, where it is known: that takes half the time."""
+        """A job's reset trusts the robot and its zero, where it is known: that takes half the time.
+
+        A test measures the zero anew, and until it has, nobody trusts it.
+        """
         self.state = RobotState.SETTLING
         zero_counts = self._estimator.zero_counts if self._estimator.is_zero_known else None
-        self._settling = Settling(
+        self._estimator.is_zero_known = self._estimator.is_zero_known and not test
+        self._settling = self._handling.settle(
             self._robot, now_us, timeout_s, zero_counts, test=test, still_since_us=self._still_since_us
         )
 
@@ -207,7 +213,7 @@ class Pilot:
             return
         timing = self._timing
         self.session = Session.armed(command.session, command.value, timing.lease_s, seen.now_us)
-        self.steering = Steering(command.session, task.DT_S, timing.min_hold_s, timing.job_silence_s)
+        self.steering = Steering(command.session, self._handling.kind.task, timing.min_hold_s, timing.job_silence_s)
         self.state = RobotState.ARMED
         self._done(command)
 
@@ -259,8 +265,10 @@ class Pilot:
             self._fail_settling(settled)
             return
         self._settling = None
-        turn = self._robot.encoder.counts_per_turn
-        correction = (settled.zero_counts - self._estimator.zero_counts + turn / 2.0) % turn - turn / 2.0
+        correction = settled.zero_counts - self._estimator.zero_counts
+        if self._handling.turns:
+            turn = self._robot.encoder.counts_per_turn
+            correction = (correction + turn / 2.0) % turn - turn / 2.0
         self._estimator.zero_counts, self._estimator.is_zero_known = settled.zero_counts, True
         if self._settle_number:
             number, self._settle_number = self._settle_number, 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gym_raas import actuator
+from gym_raas.kinds.known import KINDS
 from gym_raas.parameters import Robot
 from gym_raas.wire import Flag
 
@@ -28,13 +29,20 @@ class Safety:
 
     def __init__(self, robot: Robot) -> None:
         self._limits = robot.limits
+        self._range_rad = KINDS[robot.kind].range_rad(robot.model)
         self._actuator = actuator.Actuator(robot)
 
-    def limited(self, wished_action: float | None, velocity_rad_s: float) -> Drive:
-        """Clamp an action (None: off) and take away drive in the direction of motion beyond the speed limit."""
+    def limited(self, wished_action: float | None, velocity_rad_s: float, angle_rad: float | None) -> Drive:
+        """Clamp an action (None: off), and take away drive in the direction of motion beyond the speed limit.
+
+        Where the angle is known, drive outwards beyond the kind's range goes, too.
+        """
         if wished_action is None:
             return OFF
         action, command, clamped = self._actuator.bridge_command(wished_action)
         allowed = actuator.within_speed(command, velocity_rad_s, self._limits)
         flags = (Flag.CLAMPED_ACTION if clamped else 0) | (Flag.OVER_SPEED if allowed.over_speed else 0)
-        return Drive(action, allowed.command, int(flags))
+        command = allowed.command
+        if angle_rad is not None and actuator.leads_out(command, angle_rad, self._range_rad):
+            command, flags = 0.0, flags | Flag.END_ZONE
+        return Drive(action, command, int(flags))

@@ -10,10 +10,10 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from appliance.realtime.fault_sentences import FAULT_SENTENCES, name
+from appliance.realtime.fault_sentences import name
 from appliance.realtime.latch import Latch, Retirement
 from appliance.realtime.telemetry import Fault
 
@@ -23,10 +23,10 @@ _log = logging.getLogger(__name__)
 
 
 class Service:
-    """The robot's record of service. `retired()` is called when it is taken out."""
+    """The robot's record of service. `retired()` is called when it is taken out; `sentences` are for people."""
 
-    def __init__(self, latch: Latch[Retirement], retired: Callable[[], None]) -> None:
-        self._latch, self._retired = latch, retired
+    def __init__(self, latch: Latch[Retirement], retired: Callable[[], None], sentences: Mapping[Fault, str]) -> None:
+        self._latch, self._retired, self._sentences = latch, retired, sentences
         self._failures = 0
         self._seen = Fault.LINK_LOST
         self.retirement = latch.read()
@@ -54,13 +54,13 @@ class Service:
         self.failed += 1
         self._failures += 1
         _log.error("self-test %d of %d failed: %s", self._failures, MOST_FAILURES, name(fault))
-        sentence = f"The self-test failed ({name(fault)}). {FAULT_SENTENCES[fault]}"
+        sentence = f"The self-test failed ({name(fault)}). {self._sentences[fault]}"
         if self._failures >= MOST_FAILURES:
             await self._retire(fault)
         return sentence
 
     async def _retire(self, fault: Fault) -> None:
-        why = f"{MOST_FAILURES} self-tests in a row failed, the last one with: {name(fault)}. {FAULT_SENTENCES[fault]}"
+        why = f"{MOST_FAILURES} self-tests in a row failed, the last one with: {name(fault)}. {self._sentences[fault]}"
         self.retirement = Retirement(why=why, at=time.time())
         self._retired()
         await asyncio.to_thread(self._latch.set, self.retirement)

@@ -54,7 +54,7 @@ class SessionDesk:
         return "" if session is None or session.ending is None else session.ending.name.lower()
 
     async def settle(self, timeout_s: float) -> Notice:
-        """Brake the pendulum until it hangs still, and test the robot; returns the loop's notice."""
+        """Bring the robot to rest, and test it; returns the loop's notice."""
         if not 0.0 < timeout_s <= _LONGEST_SETTLING_S:
             raise RobotError(
                 f"timeout_s is {timeout_s:g}; more than 0 and at most {_LONGEST_SETTLING_S:g} s is possible."
@@ -240,6 +240,6 @@ class SessionDesk:
         if self.session is not None and self.session.ending is None:
             raise RobotError(f"Session {self.session.name} is under way. Disarm it first.")
         if self.is_settling:
-            raise RobotError("The pendulum is being brought to rest. Wait for that.")
+            raise RobotError("The robot is being brought to rest. Wait for that.")
         if supervision.is_switching_off:
             raise RobotError("The motor is being switched off. Try again in a moment.")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from appliance.errors import RobotError
 from appliance.paths import Paths
 from appliance.realtime.telemetry import Segment, SegmentSize
-from gym_raas import task
 
 
 @dataclass(frozen=True)
@@ -17,13 +16,14 @@ class SessionFiles:
 
     paths: Paths
     rate_hz: int
+    dt_s: float
 
     def create(self, session: int, limit_s: float) -> None:
         """Make folder and segment, or nothing. Raises RobotError."""
         folder, segment = self.paths.session(session), self.paths.segment(session)
         if segment.exists() or folder.is_symlink() or (folder.exists() and list(folder.iterdir())):
             raise RobotError("This session has been used before. Arm with a new one.")
-        size = SegmentSize.for_limit(limit_s, self.rate_hz, task.DT_S)
+        size = SegmentSize.for_limit(limit_s, self.rate_hz, self.dt_s)
         try:
             if not folder.exists():  # the runner has made it for a cell that waits already
                 folder.mkdir(parents=True)

@@ -15,7 +15,7 @@ from appliance.realtime.messages import DriverReply, DriverRequest
 from appliance.realtime.safety import Drive
 from appliance.realtime.stepclock import Boundary, StepClock
 from appliance.realtime.telemetry import StepRecord
-from gym_raas import task
+from gym_raas.kinds.kind import Task
 from gym_raas.wire import Flag, Kind, Refusal, Refused, ResetMode, Sample
 
 #: Answers that wait for their tick; a driver has one request open, so more means that nobody reads them.
@@ -51,9 +51,10 @@ class Steering:
     steps, missed, silences: counted over the session, whoever drove. replies: to be sent, oldest first.
     """
 
-    def __init__(self, session: int, dt_s: float, min_hold_s: float, silence_s: float) -> None:
+    def __init__(self, session: int, task: Task, min_hold_s: float, silence_s: float) -> None:
         self._session = session
-        self._clock = StepClock(round(dt_s * 1e6), round(min_hold_s * 1e6))
+        self._cost = task.cost
+        self._clock = StepClock(round(task.dt_s * 1e6), round(min_hold_s * 1e6))
         self._silence_us = round(silence_s * 1e6)
         self.replies: deque[DriverReply] = deque(maxlen=_MOST_REPLIES)
         self.steps = self.missed = self.silences = 0
@@ -73,7 +74,7 @@ class Steering:
 
     @property
     def resetting(self) -> bool:
-        """Whether a reset waits until the arm hangs still."""
+        """Whether a reset waits until the robot rests."""
         return self._reset_seq is not None
 
     def hear(self, request: DriverRequest, moment: Moment) -> None:
@@ -118,7 +119,7 @@ class Steering:
             self._answer(request.seq, moment, 0)
 
     def settled(self, moment: Moment, duration_s: float) -> None:
-        """The reset that waited is done: the arm hangs still."""
+        """The reset that waited is done: the robot rests."""
         if self._reset_seq is not None:
             seq, self._reset_seq = self._reset_seq, None
             self._answer(seq, moment, Flag.SETTLED, duration_s=duration_s)
@@ -139,7 +140,8 @@ class Steering:
             step.seq, moment, step.flags,
             action_delay_s=(acted_us - step.received_us) * 1e-6, held_s=(moment.session_us - acted_us) * 1e-6,
         )  # fmt: skip
-        return _record(step, boundary, moment, acted_us)
+        cost = self._cost(step.before.angle_rad, step.before.velocity_rad_s, step.clipped)
+        return _record(step, boundary, moment, acted_us, cost)
 
     def action(self, now_us: int) -> float | None:
         """The action that acts now; None (off) before the first, after a reset and in silence."""
@@ -181,12 +183,11 @@ class Steering:
         self.replies.append(DriverReply(self._session, self._driver, Refused(seq, code, text).pack()))
 
 
-def _record(step: _Step, boundary: Boundary, moment: Moment, acted_us: int) -> StepRecord:
-    before, motion = step.before, moment.motion
+def _record(step: _Step, boundary: Boundary, moment: Moment, acted_us: int, cost: float) -> StepRecord:
+    motion = moment.motion
     return StepRecord(
         k=boundary.k, received_us=step.received_us, acted_us=acted_us, sample_us=moment.session_us,
         counts=motion.counts, angle_rad=motion.angle_rad, velocity_rad_s=motion.velocity_rad_s,
-        action=step.action, command=step.command,
-        cost=task.cost(before.angle_rad, before.velocity_rad_s, step.clipped),
+        action=step.action, command=step.command, cost=cost,
         missed=boundary.missed, flags=int(step.flags),
     )  # fmt: skip

@@ -78,7 +78,7 @@ class Tick:
         return Sampled(due_us, now_us, robot, command, request)
 
     def _estimate(self, sampled: Sampled) -> Seen:
-        """Where the arm is and how it moves."""
+        """Where the robot is and how it moves."""
         parts, robot = self._parts, sampled.robot
         if not robot.up or robot.lost_reports:
             parts.encoder.forget_levels()
@@ -96,7 +96,11 @@ class Tick:
             pilot.hear_guard(sampled.command, seen)
         if sampled.request is not None:
             pilot.hear_job(sampled.request, seen)
-        return parts.safety.limited(pilot.action(seen), seen.motion.velocity_rad_s)
+        wished = pilot.action(seen)
+        motion = seen.motion
+        return parts.safety.limited(
+            wished, motion.velocity_rad_s, motion.angle_rad if parts.estimator.is_zero_known else None
+        )
 
     def _fault(self, robot: Received, seen: Seen) -> Fault:
         """What is broken, if anything. Encoder and stall count only while something may move."""

@@ -51,7 +51,7 @@ def test_uneven_phases_of_the_channels_cancel_over_a_whole_cycle() -> None:
 
 
 def test_hanging_is_pi_and_a_turn_is_two_pi_more() -> None:
-    estimator = Estimator(480)
+    estimator = Estimator(480, math.pi)
     estimator.zero_counts = 10.5
     assert estimator.update(10, [], 0).angle_rad == pytest.approx(math.pi - 0.5 * RAD)
     assert estimator.update(490, [], 0).angle_rad == pytest.approx(3 * math.pi - 0.5 * RAD)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 from appliance.realtime.faults import EncoderLoss, Stall
+from appliance.realtime.kinds.pendulum import balance
 from gym_raas.parameters import load_robot
 
 MODEL = load_robot().model
@@ -10,7 +11,7 @@ HANGING = math.pi
 
 
 def stalls(command: float | None, angle_rad: float, seconds: float = 3.0) -> bool:
-    stall = Stall(MODEL)
+    stall = Stall(balance(MODEL))
     return any(stall.judge(now_us, 7, angle_rad, command) for now_us in range(0, round(seconds * 1e6), 1000))
 
 
@@ -35,7 +36,7 @@ def test_a_motor_that_is_off_never_stalls() -> None:
 
 
 def test_a_single_count_of_motion_ends_the_suspicion() -> None:
-    stall = Stall(MODEL)
+    stall = Stall(balance(MODEL))
     for now_us in range(0, 3_000_000, 1000):
         assert not stall.judge(now_us, now_us // 400_000, HANGING, 480.0)
 

@@ -14,12 +14,12 @@ TOP = ROBOT.limits.action * ROBOT.pwm.command_per_action
 
 
 def test_no_wish_is_off() -> None:
-    assert SAFETY.limited(None, 100.0) is OFF
+    assert SAFETY.limited(None, 100.0, None) is OFF
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(-200.0, 200.0))
 def test_no_finite_action_gets_past_the_limits(action: float, velocity_rad_s: float) -> None:
-    drive = SAFETY.limited(action, velocity_rad_s)
+    drive = SAFETY.limited(action, velocity_rad_s, None)
     assert drive.command is not None
     assert abs(drive.command) <= TOP
     assert abs(drive.action) <= ROBOT.limits.action
@@ -32,6 +32,6 @@ def test_no_finite_action_gets_past_the_limits(action: float, velocity_rad_s: fl
     ("action", "velocity", "removed"), [(2.0, 18.1, True), (-2.0, 18.1, False), (2.0, 17.9, False)]
 )
 def test_over_speed_takes_only_the_drive_that_makes_it_faster(action: float, velocity: float, removed: bool) -> None:
-    drive = SAFETY.limited(action, velocity)
+    drive = SAFETY.limited(action, velocity, None)
     assert (drive.command == 0.0) == removed
     assert bool(drive.flags & Flag.OVER_SPEED) == removed

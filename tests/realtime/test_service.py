@@ -15,7 +15,7 @@ from appliance.realtime.telemetry import Fault
 
 def made(path: Path, retired: list[str] | None = None) -> Service:
     said = [] if retired is None else retired
-    return Service(retirement_latch(path), lambda: said.append("retired"))
+    return Service(retirement_latch(path), lambda: said.append("retired"), FAULT_SENTENCES)
 
 
 def test_three_failures_in_a_row_retire_the_robot_for_good(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ SESSION = 0xABCDEF
 def files(tmp_path: Path) -> SessionFiles:
     shm = tmp_path / "shm"
     shm.mkdir()
-    return SessionFiles(Paths(tmp_path / "data", tmp_path / "run", shm), rate_hz=1000)
+    return SessionFiles(Paths(tmp_path / "data", tmp_path / "run", shm), rate_hz=1000, dt_s=0.05)
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from appliance.realtime.link import Received
 from appliance.realtime.telemetry import Fault
 from appliance.realtime.twin.arm import Arm
 from appliance.realtime.twin.encoder import Quadrature
+from gym_raas.kinds.known import KINDS
 from gym_raas.parameters import Robot
-from gym_raas.physics import Pendulum, State
+from gym_raas.physics import State
 
 
 class SimulatedLink:
@@ -19,9 +20,10 @@ class SimulatedLink:
 
     def __init__(self, robot: Robot, start: State, phase: float = 0.0) -> None:
         self._robot = robot
+        self._kind = KINDS[robot.kind]
         self._pins = robot.pins
         self.disc = Quadrature(robot.encoder.counts_per_turn, phase)
-        self.arm = Arm(Pendulum(robot.model), self.disc, start, 0)
+        self.arm = Arm(self._kind.motion(robot.model), self.disc, start, 0)
         self._levels = list(self.arm.channels)
         self.command: float | None = None
         self.up = True
@@ -37,7 +39,7 @@ class SimulatedLink:
         """From now on the friction is that many times the fitted one."""
         model = self._robot.model
         rubbing = dataclasses.replace(model, coulomb_rad_s2=factor * model.coulomb_rad_s2)
-        self.arm = Arm(Pendulum(rubbing), self.disc, self.arm.state, now_us)
+        self.arm = Arm(self._kind.motion(rubbing), self.disc, self.arm.state, now_us)
 
     def lose_reports(self) -> None:
         self._lost = True

@@ -11,6 +11,7 @@ from appliance.realtime import messages
 from appliance.realtime.encoder import Encoder
 from appliance.realtime.estimator import Estimator
 from appliance.realtime.faults import EncoderLoss, Stall
+from appliance.realtime.kinds.known import HANDLINGS
 from appliance.realtime.messages import Command, CommandKind, DriverRequest, Notice
 from appliance.realtime.pilot import Pilot
 from appliance.realtime.publisher import Publisher
@@ -82,10 +83,11 @@ class SteppedLoop:
         self.replies: list[wire.Reply] = []
         self._numbers, self._seqs = itertools.count(1), itertools.count(1)
         self.segments_missing = False
-        estimator = Estimator(robot.encoder.counts_per_turn)
+        handling = HANDLINGS[robot.kind]
+        estimator = Estimator(robot.encoder.counts_per_turn, handling.kind.home_rad)
         self.estimator = estimator
         self.encoder = Encoder(robot.pins.encoder_a, robot.pins.encoder_b)
-        self.pilot = Pilot(robot, timing, estimator, self._open)
+        self.pilot = Pilot(robot, handling, timing, estimator, self._open)
         self._tick = Tick(
             Parts(
                 link=link,
@@ -94,7 +96,7 @@ class SteppedLoop:
                 encoder=self.encoder,
                 estimator=estimator,
                 safety=Safety(robot),
-                stall=Stall(robot.model),
+                stall=Stall(handling.balance(robot.model)),
                 encoder_loss=EncoderLoss(),
                 pilot=self.pilot,
                 publisher=Publisher(self.live, 1_000_000 // TICK_US),

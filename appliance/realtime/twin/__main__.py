@@ -84,8 +84,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add("--port", type=_whole(0, 65535), default=8888, help="TCP port; 0 takes a free one (default: pigpiod's 8888)")
     add("--port-file", type=Path, help="write the port to this file once clients can connect")
     add("--robot", type=Path, help="robot.yaml (default: the packaged robot)")
-    add("--seed", type=int, default=0, help="chooses where the arm hangs at the start and the encoder's phase")
-    add("--start-angle-rad", type=_angle, help="start here instead: 0 is upright, pi hanging")
+    add("--seed", type=int, default=0, help="chooses where the robot rests at the start and the encoder's phase")
+    add("--start-angle-rad", type=_angle, help="start here instead; for a pendulum 0 is upright, pi hanging")
     add("--pin-log", type=Path, help="record every change at the bridge's pins in this file")
     permissions = f"bits of the GPIO that clients may change (default: {DEFAULT_PERMISSIONS:#x})"
     add("--permissions", type=_whole(0, 2**54 - 1), default=DEFAULT_PERMISSIONS, help=permissions)

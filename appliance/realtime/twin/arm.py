@@ -1,21 +1,22 @@
-"""How does the simulated arm move under the bridge? The shared physics, advanced to any time, with its encoder."""
+"""How does the simulated robot move under the bridge? Its kind's motion, advanced to any time, with its encoder."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from appliance.realtime.twin.encoder import Quadrature
-from gym_raas.physics import Pendulum, State
+from gym_raas.kinds.kind import Mechanism
+from gym_raas.physics import State
 
 #: Longest piece in which the motion counts as a cubic when edges are located.
 _PIECE_US: Final = 1000
 
 
 class Arm:
-    """The arm at a moment. `command` is what the bridge applies, signed, in units of the robot's PWM range."""
+    """The arm, or whatever the shaft moves, at a moment. `command` is what the bridge applies, signed, in units of the robot's PWM range."""
 
-    def __init__(self, pendulum: Pendulum, encoder: Quadrature, state: State, now_us: int) -> None:
-        self._pendulum = pendulum
+    def __init__(self, mechanism: Mechanism, encoder: Quadrature, state: State, now_us: int) -> None:
+        self._mechanism = mechanism
         self._encoder = encoder
         self._state = state
         self._now_us = now_us
@@ -59,7 +60,7 @@ class Arm:
             step_us = min(_PIECE_US, to_us - self._now_us)
             duration_s = step_us * 1e-6
             before = self._state
-            after = self._pendulum.advance(before, self._command, duration_s)
+            after = self._mechanism.advance(before, self._command, duration_s)
             found += [
                 (self._now_us + edge.after_s * 1e6, edge.channel)
                 for edge in self._encoder.edges(before, after, duration_s)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import random
-from typing import Final
 
+from appliance.realtime.kinds.known import HANDLINGS
 from appliance.realtime.twin.arm import Arm
 from appliance.realtime.twin.daemon import Daemon
 from appliance.realtime.twin.encoder import Quadrature
 from appliance.realtime.twin.protocol import DEFAULT_PERMISSIONS
 from appliance.realtime.twin.world import PinLog, World
 from gym_raas.parameters import Robot
-from gym_raas.physics import HANGING, Pendulum, State
-
-#: Where an arm comes to rest by itself: within this share of the angle at which friction still holds it.
-_REST_SHARE: Final = 0.8
+from gym_raas.physics import State
 
 
 def build(
@@ -31,18 +27,12 @@ def build(
 ) -> Daemon:
     """A twin of this robot, at rest.
 
-    The arm hangs, off the centre by some angle that friction holds, unless `start_angle_rad` (0 upright, pi hanging) says
-    otherwise. That angle and the encoder's phase within a count come from `seed`, and no client can know them.
+    It stands where one of its kind may stand when it is switched on, unless `start_angle_rad` (for a pendulum 0 upright, pi
+    hanging) says otherwise. That angle and the encoder's phase within a count come from `seed`, and no client can know them.
     """
     chance = random.Random(seed)
-    phase, share = chance.random(), chance.uniform(-_REST_SHARE, _REST_SHARE)
-    state = HANGING if start_angle_rad is None else State(start_angle_rad, 0.0)
-    if start_angle_rad is None:
-        state = State(math.pi + share * stuck_angle_rad(robot), 0.0)
-    arm = Arm(Pendulum(robot.model), Quadrature(robot.encoder.counts_per_turn, phase), state, now_us)
+    handling = HANDLINGS[robot.kind]
+    phase = chance.random()
+    state = handling.rest(robot.model, chance) if start_angle_rad is None else State(start_angle_rad, 0.0)
+    arm = Arm(handling.kind.motion(robot.model), Quadrature(robot.encoder.counts_per_turn, phase), state, now_us)
     return Daemon(World(robot, arm, now_us, log, stop_pin), permissions=permissions, tick_offset_us=tick_offset_us)
-
-
-def stuck_angle_rad(robot: Robot) -> float:
-    """How far from hanging the arm can rest, held by Coulomb friction alone."""
-    return math.asin(min(robot.model.coulomb_rad_s2 / robot.model.gravity_rad_s2, 1.0))

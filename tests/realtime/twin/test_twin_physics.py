@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.realtime.twin.build import stuck_angle_rad
+from appliance.realtime.kinds.pendulum import stuck_angle_rad
 from appliance.realtime.twin.protocol import Command
 from gym_raas.actuator import quantised
 from gym_raas.physics import Pendulum, State
@@ -65,7 +65,7 @@ def test_without_drive_energy_only_falls_and_the_arm_ends_in_the_stuck_zone() ->
         energies.append(pendulum.energy_rad2_s2(twin.daemon.world.state))
     assert all(after <= before + 1e-9 for before, after in itertools.pairwise(energies))
     assert twin.daemon.world.state.velocity_rad_s == 0.0
-    assert abs(twin.daemon.world.state.angle_rad - math.pi) <= stuck_angle_rad(twin.robot)
+    assert abs(twin.daemon.world.state.angle_rad - math.pi) <= stuck_angle_rad(twin.robot.model)
 
 
 def test_the_count_starts_where_the_arm_hangs_and_its_phase_depends_on_the_seed() -> None:

@@ -1,18 +1,20 @@
 """How does the arm come to rest, is the robot sound, and where is its zero? Active braking, then a nudge and its swing.
 
 The nudge shows that the motor moves the arm and that the encoder counts the right way. The swing after it tells zero and
-friction (`appliance.realtime.swing`). Together they are the self-test.
+friction (`appliance.realtime.kinds.swing`). Together they are the self-test.
 """
 
 from __future__ import annotations
 
 import enum
 import math
-from typing import Final, NamedTuple
+from typing import Final
 
-from appliance.realtime.swing import Swing
+from appliance.realtime.kinds.handling import Settled
+from appliance.realtime.kinds.swing import Swing
 from appliance.realtime.telemetry import Fault
 from gym_raas.actuator import Actuator
+from gym_raas.model import Model
 from gym_raas.parameters import Robot
 
 _QUIET_US: Final = 300_000
@@ -33,38 +35,23 @@ _RUNAWAY_RAD_S: Final = 3.0
 _RUNAWAY_US: Final = 2_000_000
 
 
-class Settled(NamedTuple):
-    """How it ended: `fault` is NONE when the arm hangs still and the self-test, if there was one, has passed.
-
-    duration_s: until it hung still for the first time. test_s: of the self-test after it; 0 without one. zero_counts: where it
-    hangs. friction_rad_s2: Coulomb friction that the swing has shown; None where it hasn't.
-    """
-
-    fault: Fault
-    duration_s: float
-    zero_counts: float
-    test_s: float = 0.0
-    friction_rad_s2: float | None = None
-
-
 class _Phase(enum.Enum):
     BRAKE = enum.auto()
     KICK = enum.auto()
     SWING = enum.auto()
 
 
-class Settling:
-    """One settling. Ask `action()` every tick until `done` is there.
+class PendulumSettling:
+    """A `appliance.realtime.kinds.handling.Settling`; the arguments are those of its `Settle`.
 
-    zero_counts: the zero so far, None where it isn't known. still_since_us: since when the arm hasn't moved. test: nudge the arm and
-    measure its zero anew; without that the swing is made only when the arm rests where it can't hang.
+    Without a test the nudge and its swing are made only when the arm rests where it can't hang.
     """
 
     def __init__(
         self, robot: Robot, now_us: int, timeout_s: float, zero_counts: float | None, *,
         test: bool, still_since_us: int | None = None,
     ) -> None:  # fmt: skip
-        self._model = robot.model
+        self._model: Model = robot.model
         self._actuator = Actuator(robot)
         self._limit = robot.limits.action
         self._rad_per_count = robot.encoder.rad_per_count

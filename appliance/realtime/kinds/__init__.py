@@ -1,0 +1,1 @@
+"""How the appliance handles each kind of robot: one object each, and `appliance.realtime.kinds.known` lists them."""
