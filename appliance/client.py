@@ -20,6 +20,7 @@ from appliance.errors import RaasError
 from appliance.fleet_shapes import FleetView, SubmitGitToFleet
 from appliance.lease_shapes import LeasePerson, LeaseView
 from appliance.shapes import (
+    Animation,
     Health,
     ImageView,
     JobPage,
@@ -66,12 +67,16 @@ class Client:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
     def submit_git(
-        self, git_url: str, ref: str = "", name: str = "", image: str = "", preflight: bool = False, board_name: str = ""
+        self,
+        git_url: str,
+        ref: str = "",
+        name: str = "",
+        image: str = "",
+        preflight: bool = False,
+        board_name: str = "",
     ) -> JobView:
         """Queue a repository; `ref` is a branch, tag or commit, empty for the default branch."""
-        wish = SubmitGit(
-            git_url=git_url, ref=ref, name=name, image=image, preflight=preflight, board_name=board_name
-        )
+        wish = SubmitGit(git_url=git_url, ref=ref, name=name, image=image, preflight=preflight, board_name=board_name)
         body = msgspec.json.encode(wish)
         return self._shape(JobView, "POST", "/api/jobs", data=body, headers={"Content-Type": "application/json"})
 
@@ -148,6 +153,10 @@ class Client:
 
     def leaderboard(self) -> Leaderboard:
         """Returns of the standard task, the best first."""
+    def animation(self, job_id: str, *, ask: bool = False) -> Animation:
+        """How far a run's GIF is; `ask` for it first."""
+        return self._shape(Animation, "POST" if ask else "GET", f"/api/jobs/{job_id}/animation")
+
         return self._shape(Leaderboard, "GET", "/api/leaderboard")
 
     def list_job(self, job_id: str, name: str) -> JobView:
@@ -171,14 +180,6 @@ class Client:
         answer = self._ask("DELETE", f"/api/tokens/{quote(name, safe='')}")
         return msgspec.json.decode(answer.content, type=list[TokenView])
 
-    def log(self, job_id: str, start: int = 0) -> bytes:
-        """What the job has printed from byte `start` on."""
-        return self._ask("GET", f"/api/jobs/{job_id}/log", params={"from": str(start)}).content
-
-    def download(
-        self, job_id: str, name: str, target: Path, progress: Callable[[int, int], None] | None = None
-    ) -> None:
-        """Save `result.json`, `steps.csv` or `bundle.zip` of a job; a broken download leaves no file."""
     def lease(self) -> LeaseView:
         """Whether and where programs elsewhere may drive."""
         return self._shape(LeaseView, "GET", "/api/lease")
@@ -192,7 +193,16 @@ class Client:
         answer = self._ask("DELETE", f"/api/lease/people/{quote(name, safe='')}")
         return msgspec.json.decode(answer.content, type=list[LeasePerson])
 
-        answer = self._ask("GET", f"/api/jobs/{job_id}/{name}", stream=True)
+    def log(self, job_id: str, start: int = 0) -> bytes:
+        """What the job has printed from byte `start` on."""
+        return self._ask("GET", f"/api/jobs/{job_id}/log", params={"from": str(start)}).content
+
+    def download(
+        self, job_id: str, name: str, target: Path, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Save `result.json`, `steps.csv`, `bundle.zip` or `run.gif` of a job; a broken download leaves no file."""
+        folder = "/jobs" if name == "run.gif" else "/api/jobs"
+        answer = self._ask("GET", f"{folder}/{job_id}/{name}", stream=True)
         total, done = int(answer.headers.get("Content-Length", 0)), 0
         part = target.with_name(target.name + ".part")
         try:

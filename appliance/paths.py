@@ -102,6 +102,10 @@ class Paths:
         """Results of one attempt: report.json (last), result.json, steps.csv, trace.npz, output.log, bundle.zip."""
         return self.job(job_id) / f"attempt-{attempt}"
 
+    def animation(self, job_id: str) -> Path:
+        """A job's run as a GIF; there only if somebody asked for it. Written by the runner for the page."""
+        return self.job(job_id) / "run.gif"
+
     def image_packages(self, image: str) -> Path:
         """What a program finds in a job image: a JSON object of names and versions. Written by the runner for the page."""
         return self.data / "images" / f"{image}.json"

@@ -99,6 +99,87 @@ class Leaderboard(msgspec.Struct, frozen=True, kw_only=True):
     unlisted: int
 
 
+class EndedJob(msgspec.Struct, frozen=True, kw_only=True):
+    """What a webhook says of a job that has ended; as in `JobView`, `detail` is a sentence."""
+
+    id: str
+    state: str
+    reason: str
+    detail: str
+    name: str
+    submitter: str
+    source_kind: str
+    source: str
+    ref: str
+    commit_id: str
+    attempt: int
+    submitted_at: float
+    started_at: float | None
+    ended_at: float | None
+    exit_code: int | None
+    steps: int | None
+    missed_steps: int | None
+    residual: float | None
+    standard_return: float | None
+
+
+class HookBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What a webhook is sent. event: `job.ended`, or `test` with job null. delivery: the same at every try."""
+
+    event: str
+    delivery: str
+    robot: str
+    job: EndedJob | None
+
+
+class HookWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/owner/hooks`; without a secret one is made."""
+
+    url: Annotated[str, msgspec.Meta(max_length=1000)]
+    secret: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class HookView(msgspec.Struct, frozen=True, kw_only=True):
+    """One webhook. secret: told once, in the answer to `POST /api/owner/hooks`; '' afterwards."""
+
+    id: str
+    url: str
+    made_at: float
+    secret: str = ""
+
+
+class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
+    """One delivery. state: waiting, delivered or given_up. next_at: when it is tried again, null if it isn't."""
+
+    id: str
+    hook_id: str
+    host: str
+    event: str
+    job_id: str
+    made_at: float
+    state: Literal["waiting", "delivered", "given_up"]
+    tries: int
+    next_at: float | None
+    status: int | None
+    said: str
+
+
+class Hooks(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /api/owner/hooks`: who is told of a job's end, and the last deliveries, the newest first."""
+
+    hooks: list[HookView]
+    deliveries: list[DeliveryView]
+
+
+class Animation(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /api/jobs/ID/animation`: how far a run's GIF is. `url` leads to it once it is ready."""
+
+    state: Literal["none", "waiting", "drawing", "ready", "failed"]
+    sentence: str
+    url: str = ""
+    size_bytes: int = 0
+
+
 class CheckGit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /api/git/check`."""
 

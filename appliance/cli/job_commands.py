@@ -15,13 +15,14 @@ from appliance import terminal
 from appliance.cli import reach, view
 from appliance.cli.context import Context, Exit, reported
 from appliance.client import packed
-from appliance.errors import BadSource
+from appliance.errors import BadSource, Conflict
 from appliance.fleet_shapes import SubmitGitToFleet
 from appliance.jobs import State
 from appliance.shapes import JobView
 
 _POLL_S = 0.25
-_FILES = {"bundle": "bundle.zip", "json": "result.json", "csv": "steps.csv"}
+_FILES = {"bundle": "bundle.zip", "json": "result.json", "csv": "steps.csv", "gif": "run.gif"}
+_DRAWING_POLL_S = 1.0
 
 JobId = Annotated[
     str, typer.Argument(metavar="JOB", help="A job's id, the end of it (4 characters or more), or 'last'")
@@ -128,23 +129,37 @@ def cancel(context: typer.Context, wanted: JobId) -> None:
 def results(
     context: typer.Context,
     wanted: JobId = "last",
-    form: Annotated[str, typer.Option("--format", help="bundle (zip), json or csv")] = "bundle",
+    form: Annotated[str, typer.Option("--format", help="bundle (zip), json, csv or gif")] = "bundle",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File or folder to write to")] = None,
 ) -> None:
     """Download a job's data."""
     shared: Context = context.obj
     with reported():
         if form not in _FILES:
-            raise BadSource(f"There is no format '{form}'; choose bundle, json or csv.")
+            raise BadSource(f"There is no format '{form}'; choose bundle, json, csv or gif.")
         found = reach.find_job(shared.client, wanted)
         name = f"{found.id}-{_FILES[form]}"
         target = output or Path(name)
         target = target / name if target.is_dir() else target
+        if form == "gif":
+            _drawn(shared, found.id)
         with shared.bar("downloading") as (progress, task):
             shared.client.download(
                 found.id, _FILES[form], target, lambda n, of: progress.update(task, completed=n, total=of)
             )
         shared.show({"path": str(target)}, view.done(str(target)))
+
+
+def _drawn(shared: Context, job_id: str) -> None:
+    """Have a run drawn, and wait for it. Raises Conflict with the reason where it can't be."""
+    found = shared.client.animation(job_id, ask=True)
+    with shared.bar("drawing") as (progress, task):
+        while found.state in ("waiting", "drawing"):
+            progress.update(task, note=found.sentence)
+            time.sleep(_DRAWING_POLL_S)
+            found = shared.client.animation(job_id)
+    if found.state != "ready":
+        raise Conflict(found.sentence)
 
 
 def _upload(shared: Context, source: str, name: str, image: str, preflight: bool, board: str) -> JobView:

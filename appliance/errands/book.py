@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from appliance import database
 from appliance.errors import RaasError
 
@@ -34,6 +36,13 @@ class Errand:
     begun_at: float | None
     done_at: float | None
     answer: str
+
+
+class Drawn(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to an errand `draw`: whether there is a GIF now, and if not, why."""
+
+    ok: bool
+    sentence: str = ""
 
 
 class Book:

@@ -17,11 +17,15 @@ import msgspec
 
 from appliance.config import Config
 from appliance.errands import book
+from appliance.errands.artist import Artist
 from appliance.errands.book import Book, Errand
+from appliance.errands.hooks import HookBook
+from appliance.errands.postman import Postman
 from appliance.errors import Cancelled, RaasError
 from appliance.intake import look
 from appliance.paths import Paths
 from appliance.shapes import CheckGit, GitSeen
+from appliance.store import Store
 
 _ROUND_S: Final = 0.05
 _AFTER_ERROR_S: Final = 1.0
@@ -48,6 +52,20 @@ class Workers:
         opened.close()
         for number in range(_LOOKERS):
             self._thread(f"look-{number}", self._look_round)
+        threading.Thread(target=self._draw, name="draw", daemon=True).start()
+        threading.Thread(target=self._deliver, name="hooks", daemon=True).start()
+
+    def _draw(self) -> None:
+        store = Store(self.paths.database)
+        self._serve(Artist(self.paths, self.config.storage, store, self.stopping.is_set).turn)
+        store.close()
+
+    def _deliver(self) -> None:
+        store, hook_book = Store(self.paths.database), HookBook(self.paths.database)
+        postman = Postman(self.config, store, hook_book, self.stopping.is_set)
+        self._serve(lambda _opened: postman.turn())
+        hook_book.close()
+        store.close()
 
     def _thread(self, name: str, turn: Callable[[Book], bool]) -> None:
         threading.Thread(target=self._serve, args=(turn,), name=name, daemon=True).start()

@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from appliance.config import Config, FetchSection
 from appliance.errors import BadSource, IsolationError
@@ -101,9 +101,6 @@ def room(place: git_url.GitUrl, config: Config) -> isolation.Room:
     settings = config.fetch
     if shutil.which("git") is None:
         raise IsolationError("git is not installed on the appliance. Install it: apt-get install git.")
-    certificates = settings.ca_file or next((path for path in _SYSTEM_CERTIFICATES if os.path.exists(path)), "")
-    if not os.path.exists(certificates):
-        raise IsolationError(f"No CA certificates at {certificates!r}. Install ca-certificates or set fetch.ca_file.")
     return isolation.Room(
         uid=settings.uid,
         limits=isolation.Limits(
@@ -112,15 +109,25 @@ def room(place: git_url.GitUrl, config: Config) -> isolation.Room:
             scratch_files=settings.max_files + _EXTRA_INODES,
         ),
         show=_SHOWN,
-        files={"/ca.pem": certificates},
-        egress={
-            "host": place.host,
-            "port": place.port,
-            "max_bytes": settings.max_mb << 20,
-            "allow_private": settings.allow_private,
-            "own_ports": [port for port in (config.web.port, config.robot.port or _PIGPIOD_PORT) if port],
-        },
+        files={"/ca.pem": certificates(settings)},
+        egress=way_out(place.host, place.port, settings.max_mb << 20, config, settings.allow_private),
     )
+
+
+def certificates(settings: FetchSection) -> str:
+    """The file with the certificates that are trusted. Raises IsolationError."""
+    found = settings.ca_file or next((path for path in _SYSTEM_CERTIFICATES if os.path.exists(path)), "")
+    if not os.path.exists(found):
+        raise IsolationError(f"No CA certificates at {found!r}. Install ca-certificates or set fetch.ca_file.")
+    return found
+
+
+def way_out(host: str, port: int, max_bytes: int, config: Config, allow_private: bool) -> dict[str, Any]:
+    """The one server that a confined child reaches (`egress.Wanted`); never a port of this appliance's own."""
+    own_ports = [own for own in (config.web.port, config.robot.port or _PIGPIOD_PORT) if own]
+    return {
+        "host": host, "port": port, "max_bytes": max_bytes, "allow_private": allow_private, "own_ports": own_ports,
+    }  # fmt: skip
 
 
 def failure(outcome: isolation.Outcome, words: str, place: git_url.GitUrl, ref: str, settings: FetchSection) -> str:

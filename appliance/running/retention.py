@@ -47,6 +47,7 @@ def make_room(store: Store, paths: Paths, storage: StorageSection) -> list[str]:
 def discard(job: Job, paths: Paths) -> None:
     """Remove what weighs of a job that is marked as cleared; can be repeated."""
     shutil.rmtree(paths.source(job.id), ignore_errors=True)
+    paths.animation(job.id).unlink(missing_ok=True)
     for attempt in paths.job(job.id).glob("attempt-?"):
         lighten(attempt)
 

@@ -19,6 +19,7 @@ from appliance.paths import Paths
 from appliance.store import Store
 from appliance.webui import bodies, samples
 from appliance.webui.again import Again
+from appliance.webui.animations import Animations
 from appliance.webui.api_routes import ApiRoutes
 from appliance.webui.board import Board
 from appliance.webui.comparing import Comparing
@@ -30,6 +31,7 @@ from appliance.webui.fleet_routes import FleetRoutes
 from appliance.webui.gatekeeper import Gatekeeper, is_loopback
 from appliance.webui.git_check import GitCheck
 from appliance.webui.health import Doctor
+from appliance.webui.hook_routes import HookDesk, HookRoutes
 from appliance.webui.hub import Hub
 from appliance.webui.identity_routes import IdentityRoutes, announce
 from appliance.webui.job_files import Disk
@@ -93,11 +95,12 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     samples.install(site)
     robot.install(site)
     job_routes = JobRoutes(store, counter, disk, lens)
+    errands = ErrandsAsked(paths.database)
+    Animations(paths, store, errands, disk, time.time).install(site)  # before what takes any name of a file
     job_routes.install(site)
     FleetRoutes(config, templates, board, store, inbox, job_routes).install(site)
     QueueRoutes(store, lens, images).install(site)
     Again(store, counter, Threads(1), lens).install(site)
-    errands = ErrandsAsked(paths.database)
     GitCheck(config, store, errands, time.time).install(site)
     Metrics(board, store, paths, Kernel(), Threads(1), time.time).install(site)
     EventRoutes(hub, board, store, lens).install(site)
@@ -109,6 +112,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     settings = OwnerSettings(paths, config_file, frame, Threads(1))
     settings.install(site)
     OwnerWelcome(paths, frame, settings, store).install(site)
+    HookRoutes(config, frame, HookDesk(paths.database), time.time).install(site)
     OwnerCalibration(paths, frame, store, Threads(1)).install(site)
     ownership = Ownership(paths.identity)
     IdentityRoutes(ownership, templates, board, time.time).install(site)

@@ -26,7 +26,7 @@ SUBMITTING: Final = frozenset({"/submit", "/api/jobs", "/fleet/jobs", "/api/flee
 #: What costs the appliance something, and so is for those who may submit.
 ASKING: Final = frozenset({"/api/git/check"})
 #: Of one job, too; who is its submitter is judged where it is done.
-ASKED_OF_A_JOB: Final = ("/again", "/board")
+ASKED_OF_A_JOB: Final = ("/again", "/animation", "/board")
 _OF_JOBS: Final = ("/jobs/", "/api/jobs/")
 #: Reading that isn't for everybody.
 PRIVATE: Final = ("/api/tokens", "/api/lease/people", "/owner", "/api/owner")

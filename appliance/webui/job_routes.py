@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from appliance import attempts
 from appliance.errors import Conflict
 from appliance.jobs import ACTIVE, FINAL, State
 from appliance.store import Job, Search
@@ -94,7 +95,7 @@ class JobRoutes:
         if name not in DOWNLOADS:
             raise Refusal(404, "not_found", f"A job has no {name!r}. There are log, {', '.join(DOWNLOADS)}.")
         job = self._find(request)
-        folder = job_files.results_folder(self.lens().paths, job)
+        folder = attempts.results_folder(self.lens().paths, job)
         if folder is None:
             raise Conflict(_no_results(job))
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from appliance import facts, waiting
+from appliance import attempts, facts, waiting
 from appliance.errors import NotFound
 from appliance.jobs import Reason, State
 from appliance.paths import Paths
@@ -63,7 +63,7 @@ class Lens:
             residual=job.residual,
             has_bundle=job.state.is_final
             and job.cleared_at is None
-            and job_files.results_folder(self.paths, job) is not None,
+            and attempts.results_folder(self.paths, job) is not None,
             log_bytes=job_files.size_bytes(job_files.log_file(self.paths, job)),
             notes=_notes(job),
             preflight=job.preflight,

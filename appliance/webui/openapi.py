@@ -18,10 +18,14 @@ from appliance.care.services import Services
 from appliance.fleet_shapes import FleetView, SubmitGitToFleet
 from appliance.jobs import State
 from appliance.shapes import (
+    Animation,
     BoardName,
     CheckGit,
     GitSeen,
     Health,
+    Hooks,
+    HookView,
+    HookWish,
     ImageView,
     JobPage,
     JobView,
@@ -51,6 +55,7 @@ _WRITING: Final = (413, 415)  # as are these, but not of a stop
 _SLOW: Final = (408,)
 _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "job_id": {"type": "string", "pattern": "^[0-9A-HJKMNP-TV-Z]{26}$"},
+    "hook_id": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
     "file_name": {"enum": list(DOWNLOADS)},
     "name": {"type": "string", "minLength": 1, "maxLength": 40},
 }
@@ -142,6 +147,16 @@ CONTRACT: Final = (
         refusals=(404, 409, 410),
     ),
     Operation("POST", f"{_JOB}/again", "Run a job's program once more", JobView, status=201, refusals=(404, 409, 503, 507)),
+    Operation("GET", f"{_JOB}/animation", "How far a run's GIF is", Animation, refusals=(404,)),
+    Operation(
+        "POST",
+        f"{_JOB}/animation",
+        "Have a run drawn as a GIF, when the robot is idle",
+        Animation,
+        status=202,
+        refusals=(404, 409, 503),
+    ),
+    Operation("GET", "/jobs/<job_id>/run.gif", "The GIF, once it is ready", "image/gif", refusals=(404,)),
     Operation("GET", "/api/leaderboard", "Returns of the standard task, the best first", Leaderboard),
     Operation(
         "POST", f"{_JOB}/board", "List a job of one's own on the leaderboard", JobView, BoardName, refusals=(404,)
@@ -170,6 +185,20 @@ CONTRACT: Final = (
     ),
     Operation("GET", "/api/owner/services", "The services and how they are", Services),
     Operation("GET", "/api/owner/doctor", "What works on this machine", Diagnosis),
+    Operation("GET", "/api/owner/hooks", "Who is told of a job's end, and the last deliveries", Hooks),
+    Operation(
+        "POST",
+        "/api/owner/hooks",
+        "Add a webhook; its secret is told this once",
+        HookView,
+        HookWish,
+        status=201,
+        refusals=(409,),
+    ),
+    Operation(
+        "POST", "/api/owner/hooks/<hook_id>/test", "Send it something harmless", Hooks, status=202, refusals=(404,)
+    ),
+    Operation("DELETE", "/api/owner/hooks/<hook_id>", "Tell it no longer", Hooks, refusals=(404,)),
     Operation("GET", "/api/owner/settings", "What the page may change", "application/json"),
     Operation("GET", "/api/openapi.json", "This document", "application/json"),
     Operation("GET", "/healthz", "Which parts work; 503 if one doesn't", Health, refusals=(503,)),

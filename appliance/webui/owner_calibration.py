@@ -15,12 +15,12 @@ from typing import Final
 import msgspec
 from gevent.lock import BoundedSemaphore
 
-from appliance import durable, ulid
+from appliance import attempts, durable, ulid
 from appliance.calibration.__main__ import Answer
 from appliance.errors import Conflict, NotFound
 from appliance.paths import Paths
 from appliance.store import Job, NewJob, Store
-from appliance.webui import identity, job_files, samples
+from appliance.webui import identity, samples
 from appliance.webui.owner_pages import OwnerFrame
 from appliance.webui.store_threads import StoreThreads
 from appliance.webui.threads import Threads
@@ -67,7 +67,7 @@ class OwnerCalibration:
     def fit(self, _request: Request) -> Response:
         """Fit the newest experiment; whoever asks waits, nobody else does."""
         job = self.store.read(newest)
-        folder = job_files.results_folder(self.paths, job) if job else None
+        folder = attempts.results_folder(self.paths, job) if job else None
         if job is None or folder is None:
             raise Conflict("There is no finished calibration to fit. Start one, and wait for its end.")
         if not self.place.acquire(blocking=False):

@@ -37,6 +37,7 @@ ROOMS: Final = {
     "calibration": ("Calibration", "Let the robot move, fit its model, compare measured and fitted."),
     "disk": ("Disk", "What takes how much."),
     "logs": ("Logs", "What the services have said lately."),
+    "hooks": ("Webhooks", "Who is told when a job has ended, and how that went."),
     "support": ("Support bundle", "Diagnosis, versions, settings and logs in one file, without secrets."),
 }
 

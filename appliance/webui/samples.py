@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -15,10 +17,11 @@ from appliance.webui.web import Request, Response, Site, json_response
 
 #: The form's field that names one, and what may stand in it.
 FIELD: Final = "sample"
-NAMES: Final = ("swing_up", "random")
+NAMES: Final = ("swing_up", "trained", "random")
 #: How the name of a sample's job begins, whoever queued it.
 JOB_NAME: Final = "Sample: "
-_FILES: Final = ("run.py", "README.md")
+#: What Python leaves behind where somebody has run one.
+_LEFT_OUT: Final = "__pycache__"
 
 
 def install(site: Site) -> None:
@@ -52,12 +55,20 @@ def packed(name: str) -> bytes:
     """A tar.gz of an example's folder, as somebody would send it."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as tar:
-        for file_name in _FILES:
-            data = _folder(name).joinpath(file_name).read_bytes()
+        for file_name, data in _files(_folder(name)):
             entry = tarfile.TarInfo(file_name)
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
     return content.getvalue()
+
+
+def _files(folder: Traversable, inside: str = "") -> Iterator[tuple[str, bytes]]:
+    """Names, with the folders that they lie in, and contents, in an order that stays."""
+    for entry in sorted(folder.iterdir(), key=lambda each: each.name):
+        if entry.is_file():
+            yield f"{inside}{entry.name}", entry.read_bytes()
+        elif entry.name != _LEFT_OUT:
+            yield from _files(entry, f"{inside}{entry.name}/")
 
 
 def _folder(name: str) -> Traversable:
@@ -65,8 +76,9 @@ def _folder(name: str) -> Traversable:
 
 
 def _view(name: str) -> SampleView:
-    """Its README begins with its title, an empty line or none, and one sentence on a line."""
-    title, about = [line for line in _folder(name).joinpath("README.md").read_text().splitlines() if line][:2]
+    """Its README begins with its title and a paragraph, of which the first sentence is shown."""
+    title, _, rest = _folder(name).joinpath("README.md").read_text().strip().partition("\n")
+    about = re.split(r"(?<=\.)\s", " ".join(rest.split()))[0]
     return SampleView(
         name=name, title=title.lstrip("# "), about=about, program=_folder(name).joinpath("run.py").read_text()
     )

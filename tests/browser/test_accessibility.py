@@ -12,7 +12,7 @@ from tests.browser.conftest import DESKTOP, PHONE, Watcher
 from tests.webui.stage import Stage, WebProcess, furnish
 
 AXE = Path(__file__).parents[2] / ".cache/front_end/node_modules/axe-core/axe.min.js"
-OWNERS = ("", "/welcome", "/settings", "/people", "/services", "/disk", "/logs", "/support")
+OWNERS = ("", "/welcome", "/settings", "/people", "/services", "/disk", "/logs", "/hooks", "/support")
 FINDINGS = """async () => (await axe.run()).violations
     .filter((each) => ["serious", "critical"].includes(each.impact))
     .map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ").slice(0, 600)}`)"""
@@ -32,7 +32,7 @@ def test_no_page_keeps_anybody_out(
     watcher.watch(context)
     watcher.expected.add("404 (")
     page = context.new_page()
-    paths = ["/", "/submit", "/jobs", f"/jobs/{running.id}", f"/jobs/{done.id}", "/jobs/x", "/login", "/claim", "/api"]
+    paths = ["/", "/submit", "/jobs", f"/jobs/{running.id}", f"/jobs/{done.id}", "/jobs/x", "/login", "/claim", "/api", "/leaderboard"]
     paths += ["/compare", f"/compare?a={done.id}&b={done.id}"]
     found = {}
     for path in (*paths, *(f"/owner{room}" for room in OWNERS)):

@@ -87,7 +87,7 @@ BELOW_REALTIME = (
 # Extras of gym_raas that may be missing are imported where they are used; everything else stands at the top.
 OPTIONAL = ("boto3", "botocore", "numba", "pyarrow", "pygame")
 PROJECTS = {"appliance": "pyproject.toml", "gym_raas": "gym_raas/pyproject.toml"}
-DISTRIBUTIONS = {"yaml": "pyyaml", "zmq": "pyzmq", "botocore": "boto3"}
+DISTRIBUTIONS = {"yaml": "pyyaml", "zmq": "pyzmq", "botocore": "boto3", "PIL": "pillow"}
 
 
 def below(module: str, package: str) -> bool:

@@ -15,7 +15,7 @@ Shared = tuple[Stage, WebProcess]
 
 def test_each_sample_says_what_it_does_and_is_a_program(shared: Shared) -> None:
     listed = call(shared[1].port, "GET", "/api/samples").json
-    assert [sample["name"] for sample in listed] == ["swing_up", "random"]
+    assert [sample["name"] for sample in listed] == ["swing_up", "trained", "random"]
     for sample in listed:
         assert sample["about"].endswith(".")
         compile(sample["program"], "run.py", "exec")
@@ -30,10 +30,18 @@ def test_a_sample_is_queued_as_if_its_folder_had_been_sent(shared: Shared) -> No
     assert (answer.status, answer.json["source"]) == (201, "random.tar.gz")
     assert answer.json["name"] == "Sample: Random"
     with tarfile.open(stage.paths.upload(answer.json["id"])) as archive:
-        assert archive.getnames() == ["run.py", "README.md"]
+        assert archive.getnames() == ["README.md", "run.py"]
         program = archive.extractfile("run.py")
         assert isinstance(program, io.BufferedReader)
         assert b"raaspendulum-v0" in program.read()
+
+
+def test_a_sample_of_several_files_is_sent_whole(shared: Shared) -> None:
+    stage, web = shared
+    answer = post_form(web.port, {"sample": "trained"})
+    with tarfile.open(stage.paths.upload(answer.json["id"])) as archive:
+        assert {"run.py", "policy.py", "weights.txt"} <= set(archive.getnames())
+        assert not [name for name in archive.getnames() if "__pycache__" in name]
 
 
 def test_the_button_on_the_page_leads_to_the_job(shared: Shared) -> None:

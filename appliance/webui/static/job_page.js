@@ -1,5 +1,6 @@
 // The page of one job: state and progress, output as it is printed, the robot while it runs, its data afterwards.
 
+import { offerAnimation } from "./animation.js";
 import { FINAL, duration, localTime, stateName } from "./format.js";
 import { Live } from "./live.js";
 import { searchable } from "./log_search.js";
@@ -42,7 +43,7 @@ function draw() {
   progress.hidden = job.state !== "running" && job.state !== "collecting";
   const here = job.state === "running" && job.place !== "away"; // elsewhere nobody sends its motion
   find("live").hidden = !here;
-  find("result").hidden = find("downloads").hidden = !job.has_bundle;
+  find("result").hidden = find("downloads").hidden = find("animation").hidden = !job.has_bundle;
   if (here) goLive();
   else if (job.state === "running") goFar();
   if (job.has_bundle) player ??= new Player(find("result"), [job]);
@@ -60,6 +61,7 @@ function showStandard(done) {
 
 async function report() {
   reported = true;
+  offerAnimation(find("animation"), job.id);
   const answer = await fetch(`/api/jobs/${job.id}/report.json`).catch(() => null);
   if (!answer?.ok) return;
   const found = await answer.json();

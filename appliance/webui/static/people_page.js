@@ -1,4 +1,4 @@
-// The owner's page People: a new token is copied with one press, where the browser allows it.
+// The owner's pages People and Webhooks: a new secret is copied with one press, where the browser allows it.
 
 const button = document.querySelector("[data-copy]");
 if (button && navigator.clipboard) {
