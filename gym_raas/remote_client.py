@@ -26,8 +26,6 @@ from gym_raas.remote_wire import Ask, Denial, Denied, Granted, Place
 from gym_raas.robot_client import Patience, RobotClient
 
 SCHEME: Final = "raas://"
-#: A service that says nothing at all for so long isn't there.
-CONTACT_S: Final = 10.0
 _ASK_AGAIN_S: Final = 1.0
 _LOOK_S: Final = 0.1
 # libzmq answers the service's heartbeats while Python computes; by these it finds a dead connection itself.
@@ -121,7 +119,7 @@ class RemoteClient(RobotClient):
                     told = message.text
                     self._wish.say(f"{self.address}: {told}")
             if not heard:
-                contact.check(now_s - start_s)
+                contact.check(now_s - start_s, self._patience.hello_s)
             if now_s - start_s > self._wish.wait_s:
                 raise errors.RobotBusy(
                     f"The robot wasn't free within {self._wish.wait_s:g} s ({told or 'no word of it'}). "
@@ -180,7 +178,7 @@ class _Contact:
         self._place, self._monitor = f"{host}, port {port}", monitor
         self._connected = False
 
-    def check(self, waited_s: float) -> None:
+    def check(self, waited_s: float, patience_s: float) -> None:
         """Raises RobotError as soon as it is clear that nothing will come."""
         while self._monitor.poll(0):
             event = recv_monitor_message(self._monitor)["event"]
@@ -195,7 +193,7 @@ class _Contact:
                     "Check the address, or ask the robot's owner for a new token."
                 )
             self._connected = True
-        if waited_s > CONTACT_S:
+        if waited_s > patience_s:
             what = "answers nothing" if self._connected else "offers no remote driving"
             raise errors.RobotUnreachable(
                 f"{self._place} {what}. The appliance may be off, too old, or its owner hasn't switched it on "
