@@ -57,12 +57,14 @@ class Refused(RaasError):
 class Client:
     """One appliance, e.g. `Client("http://127.0.0.1:8080")`."""
 
-    def __init__(self, url: str, timeout_s: float = 30.0, token: str = "") -> None:
-        """`token` is what the appliance's owner handed out, where one is needed."""
+    def __init__(self, url: str, timeout_s: float = 30.0, token: str = "", ca_file: str = "") -> None:
+        """`token` is what the appliance's owner handed out, where one is needed; `ca_file` is believed for https."""
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy of the office has no business on the way to the robot
+        if ca_file:
+            self._session.verify = ca_file
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
@@ -242,7 +244,14 @@ class Client:
     ) -> requests.Response:
         try:
             answer = self._session.request(method, self.url + path, timeout=self._timeout_s, **options)
-        except requests.RequestException as error:
+        except requests.exceptions.SSLError as error:
+            raise Unreachable(
+                f"The certificate at {self.url} isn't believed ({_reason(error)}). Use a name that it is for, and"
+                " name the file of whoever signed it with --ca."
+            ) from error
+        except OSError as error:  # requests' own errors are some
+            if not isinstance(error, requests.RequestException):
+                raise Unreachable(f"The file of --ca can't be used: {error}") from error
             raise Unreachable(
                 f"No appliance answers at {self.url}. Is it running (`make run`), and is the address right (--url)?"
             ) from error
@@ -253,6 +262,14 @@ class Client:
         except msgspec.DecodeError:
             raise Refused(answer.status_code, "http", f"{self.url} answered {answer.status_code}.") from None
         raise Refused(answer.status_code, problem.error, problem.message)
+
+
+def _reason(error: requests.exceptions.SSLError) -> str:
+    """OpenSSL's words, without what is around them."""
+    said = str(error)
+    return (
+        said[said.find("certificate verify failed") :].partition(" (_ssl")[0] if "verify failed" in said else said[:200]
+    )
 
 
 def packed(folder: Path) -> Path:

@@ -104,6 +104,16 @@ class WebSection(Section, frozen=True):
         Literal["anyone", "token"], Meta(description="who may submit jobs: anyone, or people with a token")
     ] = "anyone"
     hosts: Annotated[tuple[str, ...], Meta(description="further Host names the page answers to")] = ()
+    tls_cert: Annotated[str, Meta(description="certificate with its chain (PEM); empty: plain HTTP")] = ""
+    tls_key: Annotated[str, Meta(description="its private key (PEM, no passphrase)")] = ""
+    hsts_s: Annotated[
+        int, Meta(ge=0, le=63_072_000, description="browsers shall come by https alone for so long, s; 0: not told")
+    ] = 0
+
+    @property
+    def scheme(self) -> str:
+        """How the page is reached."""
+        return "https" if self.tls_cert else "http"
 
 
 class SandboxSection(Section, frozen=True):

@@ -21,12 +21,11 @@ from importlib import resources
 from pathlib import Path
 from types import FrameType
 
-import requests
 from rich.console import Console
 from rich.panel import Panel
 
 from appliance import config as configuration
-from appliance import engine, ulid
+from appliance import engine, own_page, ulid
 from appliance.care import foreground
 from appliance.config import Config
 from appliance.errors import InUse, RaasError
@@ -59,7 +58,7 @@ class _Setting:
     @property
     def url(self) -> str:
         """The page's address."""
-        return f"http://{self.config.web.address}:{self.port}"
+        return f"{self.config.web.scheme}://{self.config.web.address}:{self.port}"
 
     def command(self, module: str, *more: str) -> list[str]:
         """The command line of one of our processes."""
@@ -144,7 +143,7 @@ def _start_all(setting: _Setting, supervisor: Supervisor, *, sample: bool) -> No
     if sample and _queue_sample(paths):
         setting.say("sample job queued", "a swing-up")
     web = _child(setting, "webui", setting.command("appliance.webui", "--port", str(setting.port)))
-    supervisor.start(web, lambda: _answers(setting.url), _READY_S)
+    supervisor.start(web, lambda: _answers(setting), _READY_S)
     if setting.config.federation.bucket:
         supervisor.start(_child(setting, "federation", setting.command("appliance.federation")), lambda: True, _READY_S)
         setting.say("fleet", f"'{setting.config.federation.fleet}' in the bucket {setting.config.federation.bucket}")
@@ -240,11 +239,8 @@ def _unused_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/healthz", timeout=2, proxies={"http": ""}).status_code in (200, 503)
-    except requests.RequestException:
-        return False
+def _answers(setting: _Setting) -> bool:
+    return own_page.status(setting.config.web, setting.port, "/healthz", 2.0) in (200, 503)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ def diagnose(seen: Snapshot) -> Diagnosis:
         *machine_checks.storage(seen.storage),
         *machine_checks.clock(seen.clock),
         *machine_checks.power(seen.power),
-        *machine_checks.network(seen.network, appliance_runs=seen.robot.runs),
+        *machine_checks.network(seen.network, seen.clock.now_s, appliance_runs=seen.robot.runs),
         *service_checks.rights(seen.rights),
     )
     return Diagnosis.of(findings, seen.clock.now_s)

@@ -43,7 +43,7 @@ def gather(paths: Paths, config_file: Path, engine_look: EngineLook, *, try_mean
         storage=machine_look.storage(kernel, paths.data, config.storage.min_free_mb),
         clock=machine_look.clock(newest_s),
         power=machine_look.power(kernel),
-        network=machine_look.network(kernel, config.web.address, _page_port(config, paths)),
+        network=machine_look.network(kernel, config.web, _page_port(config, paths)),
         database=database,
         rights=store_look.rights(paths, config_file, socket),
         services=store_look.services(),

@@ -27,6 +27,9 @@ _THROTTLED: Final = (
 _HOT_C: Final = 80.0
 _MB_PER_GB: Final = 1024
 _YEAR_OF_RELEASE: Final = 2025
+#: From then on a certificate's end is told.
+_SOON_S: Final = 21 * 86400.0
+_RENEW: Final = "Renew it, put it into the same files, then `raas services restart webui`."
 
 
 def real_time(seen: RealTime, *, is_real: bool) -> Iterator[Finding]:
@@ -152,7 +155,7 @@ def _supply(bits: int) -> Iterator[Finding]:
         yield ok("power", "supply", "never under voltage or throttled since it was switched on")
 
 
-def network(seen: Network, *, appliance_runs: bool) -> Iterator[Finding]:
+def network(seen: Network, now_s: float, *, appliance_runs: bool) -> Iterator[Finding]:
     """Whether people reach the page."""
     local = seen.address in ("localhost", "::1") or seen.address.startswith("127.")
     if local:
@@ -166,10 +169,12 @@ def network(seen: Network, *, appliance_runs: bool) -> Iterator[Finding]:
             yield warning("network", "way out", "no default route: jobs from git can't be fetched",
                           "`ip route`; archives can still be uploaded.")  # fmt: skip
     yield _page(seen, appliance_runs=appliance_runs)
+    if seen.scheme == "https":
+        yield _certificate(seen, now_s)
 
 
 def _page(seen: Network, *, appliance_runs: bool) -> Finding:
-    where = f"http://{seen.address}:{seen.port}"
+    where = f"{seen.scheme}://{seen.address}:{seen.port}"
     if seen.answers is not None:
         return ok("network", "page", f"answers at {where}")
     if appliance_runs:
@@ -177,6 +182,18 @@ def _page(seen: Network, *, appliance_runs: bool) -> Finding:
             "network", "page", f"nothing answers at {where}", "`journalctl -u raas-webui`, or logs/webui.log."
         )
     return Finding("network", "page", Verdict.UNKNOWN, "the appliance isn't running", "")
+
+
+def _certificate(seen: Network, now_s: float) -> Finding:
+    if seen.certificate is None:
+        return failed("network", "certificate", seen.certificate_problem, "Correct web.tls_cert and web.tls_key.")
+    names, ends_s = seen.certificate
+    text = f"for {', '.join(names) or 'no name'}, until {_day(ends_s)}"
+    if now_s >= ends_s:
+        return failed("network", "certificate", f"{text}: it has ended", _RENEW)
+    if ends_s - now_s < _SOON_S:
+        return warning("network", "certificate", text, _RENEW)
+    return ok("network", "certificate", text)
 
 
 def _day(at_s: float) -> str:

@@ -9,13 +9,14 @@ import re
 import shutil
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from appliance import certificate, own_page
 from appliance.care.snapshot import Clock, Network, Power, RealTime, Storage
+from appliance.config import WebSection
+from appliance.errors import ConfigError
 
 _TIMEOUT_S: Final = 5.0
 _STA_UNSYNC: Final = 0x40
@@ -116,11 +117,23 @@ def _bits(raw: str | None) -> int | None:
         return None
 
 
-def network(kernel: Kernel, address: str, port: int) -> Network:
-    """Addresses of this machine, its default route, and whether the page answers."""
+def network(kernel: Kernel, web: WebSection, port: int) -> Network:
+    """Addresses of this machine, its default route, whether the page answers, and with which certificate."""
     routes = (kernel.read(kernel.proc / "self" / "net" / "route") or "").splitlines()[1:]
     has_route = any(line.split()[1:2] == ["00000000"] for line in routes)
-    return Network(address, port, _addresses(kernel), has_route, _healthz(address, port))
+    seen, problem = _certificate(web.tls_cert)
+    answers = own_page.status(web, port, "/healthz", _TIMEOUT_S)
+    return Network(web.address, port, _addresses(kernel), has_route, answers, web.scheme, seen, problem)
+
+
+def _certificate(file: str) -> tuple[tuple[tuple[str, ...], float] | None, str]:
+    if not file:
+        return None, ""
+    try:
+        found = certificate.read(file)
+    except ConfigError as error:
+        return None, str(error)
+    return (found.names, found.ends_s), ""
 
 
 def _addresses(kernel: Kernel) -> tuple[str, ...]:
@@ -133,19 +146,6 @@ def _addresses(kernel: Kernel) -> tuple[str, ...]:
         if scope == "00" and name != "lo":
             found.append(str(ipaddress.IPv6Address(bytes.fromhex(digits))))
     return tuple(found)
-
-
-def _healthz(address: str, port: int) -> int | None:
-    """The page's answer about itself; 503 is an answer, too."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)  # noqa: S104 - compared, not bound
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(f"http://{host}:{port}/healthz", timeout=_TIMEOUT_S) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-    except (OSError, ValueError):
-        return None
 
 
 def _said(command: list[str]) -> str:

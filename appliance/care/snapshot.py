@@ -118,13 +118,19 @@ class Power:
 
 @dataclass(frozen=True)
 class Network:
-    """How the page is reached. answers: HTTP status of its /healthz, None if nothing does."""
+    """How the page is reached. answers: HTTP status of its /healthz, None if nothing does.
+
+    certificate: its names, and its end (s since the epoch); certificate_problem: why it can't be read.
+    """
 
     address: str
     port: int
     addresses: tuple[str, ...] = ()
     has_route: bool = False
     answers: int | None = None
+    scheme: str = "http"
+    certificate: tuple[tuple[str, ...], float] | None = None
+    certificate_problem: str = ""
 
 
 @dataclass(frozen=True)

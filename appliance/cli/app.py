@@ -50,10 +50,13 @@ def options(
     token: Annotated[
         str, typer.Option(envvar="RAAS_TOKEN", help="Handed out by the appliance's owner, where one is needed")
     ] = "",
+    ca: Annotated[
+        str, typer.Option("--ca", envvar="RAAS_CA", help="Certificate (PEM) of whoever signed the appliance's, for https")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")] = False,
 ) -> None:
     """Reality as a Service: a real pendulum behind a gym environment."""
-    context.obj = Context(url, Paths.of(data, runtime_root), json, Console(highlight=False), bool(url), token)
+    context.obj = Context(url, Paths.of(data, runtime_root), json, Console(highlight=False), bool(url), token, ca)
 
 
 for module in (

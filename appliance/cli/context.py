@@ -43,11 +43,12 @@ class Context:
     console: Console
     remote: bool  # --url was given: another host's appliance
     token: str = ""
+    ca_file: str = ""
 
     @cached_property
     def client(self) -> Client:
         """The appliance's HTTP API."""
-        return Client(reach.address(self.url, self.paths), token=self.token)
+        return Client(reach.address(self.url, self.paths), token=self.token, ca_file=self.ca_file)
 
     def show(self, value: Any, rendered: Any, *, json: bool = False) -> None:
         """Print `value` as JSON with --json (before or, where a command has it, after its name), else `rendered`."""

@@ -14,11 +14,13 @@ import logging  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
+import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import gevent  # noqa: E402
 from gevent.event import Event  # noqa: E402
 
+from appliance import certificate  # noqa: E402
 from appliance.care import page_settings  # noqa: E402
 from appliance.errors import ConfigError, InUse, RaasError  # noqa: E402
 from appliance.notify import Notifier  # noqa: E402
@@ -47,17 +49,20 @@ def _run(options: argparse.Namespace) -> None:
     for problem in overlaid.problems:
         logging.getLogger("webui").warning("%s", problem)
     config = overlaid.config
+    context = certificate.serving(config.web)
+    if config.web.tls_cert and (problem := certificate.read(config.web.tls_cert).problem(time.time())):
+        logging.getLogger("webui").warning("web.tls_cert: %s Browsers warn of the page until it is renewed.", problem)
     listener = server.listen(config.web.address, config.web.port if options.port is None else options.port)
     application = app.build(config, paths, config_file)
     application.watch.start()
-    web = server.serve(application.wsgi, listener)
+    web = server.serve(application.wsgi, listener, context)
     notifier = Notifier(os.environ)
-    gevent.spawn(pulse.beat, notifier, config.web.address, listener.getsockname()[1])
+    gevent.spawn(pulse.beat, notifier, config.web, listener.getsockname()[1])
     ended = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, ended.set)
     # Read by whoever started this with port 0.
-    sys.stdout.write(f"http://{_in_url(config.web.address)}:{listener.getsockname()[1]}/\n")
+    sys.stdout.write(f"{config.web.scheme}://{_in_url(config.web.address)}:{listener.getsockname()[1]}/\n")
     sys.stdout.flush()
     ended.wait()
     notifier.stopping()

@@ -33,7 +33,7 @@ from appliance.webui.git_check import GitCheck
 from appliance.webui.health import Doctor
 from appliance.webui.hook_routes import HookDesk, HookRoutes
 from appliance.webui.hub import Hub
-from appliance.webui.identity_routes import IdentityRoutes, announce
+from appliance.webui.identity_routes import COOKIES, IdentityRoutes, announce
 from appliance.webui.job_files import Disk
 from appliance.webui.job_images import JobImages
 from appliance.webui.job_routes import JobRoutes
@@ -115,7 +115,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     HookRoutes(config, frame, HookDesk(paths.database), time.time).install(site)
     OwnerCalibration(paths, frame, store, Threads(1)).install(site)
     ownership = Ownership(paths.identity)
-    IdentityRoutes(ownership, templates, board, time.time).install(site)
+    IdentityRoutes(ownership, templates, board, time.time, COOKIES[config.web.scheme]).install(site)
     leases = LeaseRoutes(config, paths, Threads(1), time.time)
     leases.install(site)
     PeopleRoutes(ownership, frame, config.web.submit, time.time, leases).install(site)
@@ -134,7 +134,9 @@ def _guarded(config: Config, ownership: Ownership, site: Site) -> WsgiApp:
         announce(ownership, _LOG.warning)
     doorkeeper = Doorkeeper(site, ownership, at_home, config.web.submit == "anyone", time.time)
     own_names = () if is_local else (socket.gethostname(), f"{socket.gethostname()}.local")
-    return Gatekeeper(doorkeeper, (config.web.address, *own_names, *config.web.hosts), literals=not is_local)
+    return Gatekeeper(
+        doorkeeper, (config.web.address, *own_names, *config.web.hosts), literals=not is_local, hsts_s=config.web.hsts_s
+    )
 
 
 def _has_running(rows: Store) -> bool:

@@ -77,8 +77,8 @@ class Doorkeeper:
             return Role.OWNER, ""
         scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         now_s = self.now_s()
-        holder = self.ownership.token(given.strip(), now_s) if scheme.lower() == "bearer" else None
-        holder = holder or self.ownership.session(_cookie(environ), now_s)
+        token = self.ownership.token(given.strip(), now_s) if scheme.lower() == "bearer" else None
+        holder = token or self.ownership.session(_cookie(environ), now_s)
         if holder is not None:
             return Role.OWNER if holder.right == "owner" else Role.SUBMITTER, holder.name
         return Role.SUBMITTER if self.anyone_submits else Role.VISITOR, ""

@@ -69,12 +69,16 @@ def check_host(host: str, names: frozenset[str], *, literals: bool) -> None:
         )
 
 
-def check_origin(method: str, headers: Mapping[str, str]) -> None:
-    """Raises Refusal (403) where a browser writes on behalf of another site. Programs send no Origin and may write."""
+def check_origin(method: str, headers: Mapping[str, str], *, tls: bool = False) -> None:
+    """Raises Refusal (403) where a browser writes on behalf of another site. Programs send no Origin and may write.
+
+    tls: the page is served by TLS itself. Without, it may be a proxy in front that does, so either origin is its own.
+    """
     if method in READING:
         return
     origin, host = headers.get("Origin"), headers.get("Host", "")
-    foreign = origin is not None and origin not in (f"http://{host}", f"https://{host}")
+    own = {f"https://{host}"} if tls else {f"http://{host}", f"https://{host}"}
+    foreign = origin is not None and origin not in own
     if foreign or headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise Refusal(
             403, "foreign_origin", "Another website tried to do this. Open the appliance's own page and do it there."
@@ -93,17 +97,23 @@ def check_path(path: str) -> None:
 
 
 class Gatekeeper:
-    """WSGI middleware that applies these rules to everything behind it. literals: a page for other machines."""
+    """WSGI middleware that applies these rules to everything behind it.
 
-    def __init__(self, app: WsgiApp, hosts: Iterable[str], *, literals: bool = False) -> None:
+    literals: a page for other machines. hsts_s: how long browsers shall come by https alone; said over https only.
+    """
+
+    def __init__(self, app: WsgiApp, hosts: Iterable[str], *, literals: bool = False, hsts_s: int = 0) -> None:
         self._app, self._literals = app, literals
+        hsts = (("Strict-Transport-Security", f"max-age={hsts_s}"),) if hsts_s else ()
+        self._headers = {"http": SECURITY_HEADERS, "https": (*SECURITY_HEADERS, *hsts)}
         self._names = LOOPBACK_NAMES | {name.lower() for name in hosts}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Refuse, or pass on; either way with the security headers."""
+        scheme = environ["wsgi.url_scheme"]
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            return start_response(status, [*headers, *SECURITY_HEADERS], *rest)
+            return start_response(status, [*headers, *self._headers[scheme]], *rest)
 
         headers = {
             name: environ[key]
@@ -117,7 +127,7 @@ class Gatekeeper:
         try:
             check_host(headers.get("Host", ""), self._names, literals=self._literals)
             check_path(environ.get("PATH_INFO", ""))
-            check_origin(environ["REQUEST_METHOD"], headers)
+            check_origin(environ["REQUEST_METHOD"], headers, tls=scheme == "https")
         except Refusal as refusal:
             body = encode_json(Problem(error=refusal.code, message=refusal.message))
             start(

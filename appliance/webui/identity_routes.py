@@ -24,16 +24,19 @@ BURST: Final = 5
 RATE_HZ: Final = 0.1
 _MAX_ADDRESSES: Final = 1000
 _COOKIE: Final = "; Path=/; HttpOnly; SameSite=Strict"
+#: Attributes of a session's cookie; one that came over TLS is never sent without.
+COOKIES: Final = {"http": _COOKIE, "https": f"{_COOKIE}; Secure"}
 
 
 @dataclass(frozen=True)
 class IdentityRoutes:
-    """Handlers over the ownership. One thread hashes, so that guesses wait for each other and the page for none."""
+    """Handlers over the ownership. cookie: the attributes of a session's. One thread hashes, so that guesses wait for each other and the page for none."""
 
     ownership: Ownership
     templates: Templates
     board: Board
     now_s: Callable[[], float]
+    cookie: str = _COOKIE
     _hashing: Threads = field(default_factory=lambda: Threads(1))
     _attempts: OrderedDict[str, TokenBucket] = field(default_factory=OrderedDict)
 
@@ -77,7 +80,7 @@ class IdentityRoutes:
     def logout(self, request: Request) -> Response:
         """End the session, for copies of its cookie, too."""
         self._hashing.call(self.ownership.log_out, request.cookies.get(SESSION_COOKIE, ""), self.now_s())
-        return _with_cookie(f"{SESSION_COOKIE}=; Max-Age=0{_COOKIE}")
+        return _with_cookie(f"{SESSION_COOKIE}=; Max-Age=0{self.cookie}")
 
     def change_password(self, request: Request) -> Response:
         """Set another password; whoever else was logged in with the old one no longer is."""
@@ -101,7 +104,7 @@ class IdentityRoutes:
 
     def _logged_in(self, target: str = "/", token: Token | None = None) -> Response:
         session = self.ownership.log_in(self.now_s(), token)
-        return _with_cookie(f"{SESSION_COOKIE}={session}; Max-Age={sessions.LIFETIME_S}{_COOKIE}", target)
+        return _with_cookie(f"{SESSION_COOKIE}={session}; Max-Age={sessions.LIFETIME_S}{self.cookie}", target)
 
     def _page(self, template: str, title: str, status: int, problem: str = "") -> Response:
         page = template.removesuffix(".html")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import ssl
 from typing import Any, Final
 
 import gevent
 from gevent.pool import Pool
 from gevent.pywsgi import Input, WSGIHandler, WSGIServer
+from gevent.ssl import SSLSocket
 
 from appliance.errors import ConfigError, InUse
 from appliance.webui.crowd import Crowd
@@ -50,7 +52,19 @@ class Handler(WSGIHandler):
     def handle(self) -> None:
         """Serve it from its beginning to its end."""
         with self._crowd.joined(self.client_address[0], self.socket):
-            super().handle()
+            if self._shake_hands():
+                super().handle()
+
+    def _shake_hands(self) -> bool:
+        """Agree with the client on TLS, if that is spoken here; False where he doesn't."""
+        if not isinstance(self.socket, SSLSocket):
+            return True
+        try:
+            with gevent.Timeout(HEADERS_S, TimeoutError("handshake")):
+                self.socket.do_handshake()
+        except OSError:  # of another kind than ours, too slow, or gone
+            return False
+        return True
 
     def read_requestline(self) -> str:
         """The first line of the next request."""
@@ -69,7 +83,8 @@ class Handler(WSGIHandler):
         assert body is not None
         self.wsgi_input = _BoundedInput(self.rfile, body.content_length, body.socket, body.chunked_input)
         environ["wsgi.input"] = self.wsgi_input
-        environ[WIRE] = self
+        if not isinstance(self.socket, SSLSocket):  # what TLS has begun to send can't be left to somebody else
+            environ[WIRE] = self
         return environ
 
     def offer(self, plain: bytes, chunked: bytes) -> bytes:
@@ -88,7 +103,7 @@ class Handler(WSGIHandler):
     def _sendall(self, data: bytes) -> None:
         try:
             super()._sendall(data)  # type: ignore[misc]  # as above
-        except TimeoutError as error:
+        except (TimeoutError, ssl.SSLError) as error:
             # Whoever doesn't take what he asked for is gone; the server knows that error and says nothing.
             raise ConnectionResetError(errno.ECONNRESET, "the client stopped reading") from error
 
@@ -135,8 +150,10 @@ def listen(address: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: WsgiApp, listener: socket.socket) -> WSGIServer:
-    """Start serving; the caller keeps the process alive and stops the server."""
+def serve(app: WsgiApp, listener: socket.socket, context: ssl.SSLContext | None = None) -> WSGIServer:
+    """Start serving, by TLS with a context; the caller keeps the process alive and stops the server."""
+    # The handshake waits for the client, so it belongs where that has a limit.
+    tls: dict[str, Any] = {} if context is None else {"ssl_context": context, "do_handshake_on_connect": False}
     server = Server(
         listener,
         app,
@@ -145,6 +162,7 @@ def serve(app: WsgiApp, listener: socket.socket) -> WSGIServer:
         log=None,
         error_log=_LOG,
         environ={"wsgi.multithread": True},
+        **tls,
     )
     server.start()
     return server

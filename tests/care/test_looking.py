@@ -13,6 +13,7 @@ import pytest
 
 from appliance.care import machine_look, realtime_trial, store_look
 from appliance.care.machine_look import Kernel
+from appliance.config import WebSection
 from appliance.paths import Paths
 from appliance.store import Store
 from tests.appliance_process import REPOSITORY
@@ -74,7 +75,7 @@ def test_a_machine_that_shows_nothing_gives_unknowns(tmp_path: Path) -> None:
 
 
 def test_its_addresses_and_its_way_out_are_read_without_netlink(tmp_path: Path) -> None:
-    seen = machine_look.network(pi(tmp_path), "0.0.0.0", 1)
+    seen = machine_look.network(pi(tmp_path), WebSection(address="0.0.0.0"), 1)
     assert seen.addresses == ("192.168.1.7", "2001:db8::7")
     assert seen.has_route
 
@@ -82,7 +83,7 @@ def test_its_addresses_and_its_way_out_are_read_without_netlink(tmp_path: Path) 
 def test_a_page_that_nobody_serves_doesnt_answer() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        assert machine_look.network(Kernel(), "127.0.0.1", free.getsockname()[1]).answers is None
+        assert machine_look.network(Kernel(), WebSection(), free.getsockname()[1]).answers is None
 
 
 def test_a_damaged_database_is_told_and_left_as_it_is(tmp_path: Path) -> None:

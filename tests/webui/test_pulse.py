@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.config import WebSection
 from appliance.webui import pulse
 
 
@@ -33,10 +34,10 @@ def port() -> Iterator[int]:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "localhost"])
 def test_any_answer_is_a_sign_of_life(port: int, address: str) -> None:
-    assert pulse.answers(address, port)
+    assert pulse.answers(WebSection(address=address), port)
 
 
 def test_no_answer_is_none(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         closed = listener.getsockname()[1]
-    assert not pulse.answers("127.0.0.1", closed)
+    assert not pulse.answers(WebSection(), closed)
