@@ -324,12 +324,15 @@ class Store:
     # --- the owner's side -----------------------------------------------------------------------------------
 
     def reorder(self, job_id: str, position: int, now_s: float) -> Job:
-        """Put a waiting job at `position` of the queue (1 is next), and keep it there. Raises NotFound, Conflict."""
+        """Put a waiting job at `position` of the queue and keep it there. Raises NotFound, Conflict.
+
+        1 is next, before one that is prepared already: the runner then puts that one back.
+        """
         with self._transaction() as db:
             if self.get(job_id).state is not State.QUEUED:
                 raise Conflict(f"Job {job_id} doesn't wait in the queue, so it has no place to change.")
-            queue = self.queue()
-            for other, priority in fair_share.with_moved([job.id for job in queue], job_id, position).items():
+            line = [job for job in self.active() if job.state is State.PREPARING and job.attempt == 1] + self.queue()
+            for other, priority in fair_share.with_moved([job.id for job in line], job_id, position).items():
                 db.execute("UPDATE job SET priority = ? WHERE id = ? AND priority <> ?", (priority, other, priority))
             self._note(db, now_s, "job", job_id)
             self._note(db, now_s, "queue", "")
