@@ -153,12 +153,12 @@ class Client:
         """Keep a job's results when room is made, or no longer."""
         return self._shape(JobView, "POST", f"/api/jobs/{job_id}/pin", json={"pinned": pinned})
 
-    def leaderboard(self) -> Leaderboard:
-        """Returns of the standard task, the best first."""
     def animation(self, job_id: str, *, ask: bool = False) -> Animation:
         """How far a run's GIF is; `ask` for it first."""
         return self._shape(Animation, "POST" if ask else "GET", f"/api/jobs/{job_id}/animation")
 
+    def leaderboard(self) -> Leaderboard:
+        """Returns of the standard task, the best first."""
         return self._shape(Leaderboard, "GET", "/api/leaderboard")
 
     def list_job(self, job_id: str, name: str) -> JobView:

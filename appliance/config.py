@@ -134,7 +134,15 @@ class StorageSection(Section, frozen=True):
         float,
         Meta(ge=5.0, le=100.0, description="the oldest results go when the disk is fuller than this, %; 100: never"),
     ] = 80.0
+    animations_mb: Annotated[int, Meta(ge=1, le=1_000_000, description="GIFs of runs; the oldest go, MiB")] = 200
     keep_newest: Annotated[int, Meta(ge=0, le=100_000, description="results of so many newest jobs never go")] = 20
+
+
+class HooksSection(Section, frozen=True):
+    """Webhooks, which the owner enters on the page. Where they may lead is only changed in the file, as root."""
+
+    allow_private: Annotated[bool, Meta(description="webhooks to private addresses, such as a server at home")] = False
+    allow_http: Annotated[bool, Meta(description="webhooks over plain http")] = False
 
 
 class FederationSection(Section, frozen=True):
@@ -144,17 +152,9 @@ class FederationSection(Section, frozen=True):
     endpoint: Annotated[str, Meta(description="the S3 server's URL; empty: AWS")] = ""
     region: Annotated[str, Meta(description="the bucket's region")] = "us-east-1"
     fleet: Annotated[
-    animations_mb: Annotated[int, Meta(ge=1, le=1_000_000, description="GIFs of runs; the oldest go, MiB")] = 200
         str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,39}$", description="the fleet's name: lower case, digits, hyphens")
     ] = "fleet"
     member: Annotated[
-class HooksSection(Section, frozen=True):
-    """Webhooks, which the owner enters on the page. Where they may lead is only changed in the file, as root."""
-
-    allow_private: Annotated[bool, Meta(description="webhooks to private addresses, such as a server at home")] = False
-    allow_http: Annotated[bool, Meta(description="webhooks over plain http")] = False
-
-
         str,
         Meta(
             pattern="^([a-z0-9][a-z0-9-]{0,39})?$", description="this appliance's name in it; empty: made from `name`"
@@ -198,6 +198,7 @@ class Config(Section, frozen=True):
     web: WebSection = WebSection()
     sandbox: SandboxSection = SandboxSection()
     storage: StorageSection = StorageSection()
+    hooks: HooksSection = HooksSection()
     federation: FederationSection = FederationSection()
     lease: LeaseSection = LeaseSection()
 
@@ -208,7 +209,6 @@ class Config(Section, frozen=True):
 
 
 def _finite(value: Any) -> Any:
-    hooks: HooksSection = HooksSection()
     """The same content with `.nan` and `.inf` as texts, so that no range check is passed by a number that isn't one."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
