@@ -50,14 +50,14 @@ def keep_time(tick: Tick, period_us: float, goes_on: Callable[[], bool]) -> None
     begin_us = monotonic_us()
     number = 0
     while goes_on():
-        now_us = monotonic_us()
         # After a stall: the newest deadline that has passed, or the next one; those before it are missed.
-        number = max(number + 1, int((now_us - begin_us) / period_us))
+        number = max(number + 1, int((monotonic_us() - begin_us) / period_us))
         due_us = begin_us + round(number * period_us)
-        if now_us < due_us:
-            time.sleep((due_us - now_us) * 1e-6)
-            now_us = monotonic_us()
-        tick.run(due_us, now_us)
+        # A sleep's duration counts from its call, so nothing may happen between the look at the clock and the call.
+        left_ns = due_us * 1000 - time.monotonic_ns()
+        if left_ns > 0:
+            time.sleep(left_ns * 1e-9)
+        tick.run(due_us, time.monotonic_ns() // 1000)
 
 
 def wire_up(arguments: argparse.Namespace, settings: Config, robot: Robot, paths: Paths) -> Tick:
