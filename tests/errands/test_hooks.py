@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import shutil
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -37,11 +40,11 @@ class Receiver:
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     status: int = 204
     more: dict[str, str] = field(default_factory=dict)
-    port: int = 0
+    server: ThreadingHTTPServer = field(init=False)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook?a=b"
+        return f"http://127.0.0.1:{self.server.server_port}/hook?a=b"
 
 
 @pytest.fixture
@@ -61,7 +64,7 @@ def receiver() -> Iterator[Receiver]:
             """Keep quiet."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        kept.port = server.server_port
+        kept.server = server
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield kept
         server.shutdown()
@@ -160,6 +163,43 @@ def test_a_server_that_is_away_is_told_as_that(tmp_path: Path) -> None:
     (delivery,) = here.book.deliveries(1)
     assert delivery.status is None
     assert "Nothing answers at 127.0.0.1, port 9" in delivery.said
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+def test_certificates_are_checked(tmp_path: Path, receiver: Receiver) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    command += [
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+        "-subj",
+        "/CN=test",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    receiver.server.socket = tls.wrap_socket(receiver.server.socket, server_side=True)
+    for ca_file, said in (("", "certificate"), (str(certificate), "Taken (204).")):
+        here = office(tmp_path, f"hooks: {{allow_private: true}}\nfetch: {{ca_file: '{ca_file}'}}\n")
+        hook = here.book.add(receiver.url.replace("http:", "https:"), "", time.time())
+        here.book.test(hook.id, time.time())
+        here.postman.turn()
+        assert said in here.book.deliveries(1)[0].said
 
 
 @pytest.mark.parametrize(
