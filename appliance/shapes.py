@@ -333,10 +333,10 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """`result.json`: N steps; obs after each step, shape N x 3; stdout with stderr in it; failed: not succeeded."""
+    """`result.json`: N steps; obs after each step, shape N x 3 for a pendulum; stdout with stderr in it; failed: not succeeded."""
 
     times: list[float]
-    obs: list[tuple[float, float, float]]
+    obs: list[tuple[float, ...]]
     actions: list[float]
     costs: list[float]
     stdout: str

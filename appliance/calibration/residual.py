@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.calibration.recordings import Series
+from gym_raas.kinds.known import KINDS
 from gym_raas.parameters import Robot
-from gym_raas.physics import Pendulum, State
+from gym_raas.physics import State
 
 #: Times at which the two are compared.
 SAMPLE_S: Final = 0.05
@@ -59,7 +60,7 @@ def compare(
         return None
     order = np.concatenate([[True], t_s[1:] > np.maximum.accumulate(t_s)[:-1]])  # torn or repeated ticks are left out
     t_s, counts, velocity_rad_s, commands = t_s[order], counts[order], velocity_rad_s[order], commands[order]
-    angles: Series = (math.pi + counts * robot.encoder.rad_per_count).astype(np.float64)
+    angles: Series = (KINDS[robot.kind].home_rad + counts * robot.encoder.rad_per_count).astype(np.float64)
     if t_s[-1] - t_s[0] < 2 * SAMPLE_S:
         return None
     at = np.searchsorted(t_s, np.arange(t_s[0], t_s[-1], SAMPLE_S)).astype(int)
@@ -90,13 +91,13 @@ def _run(
     starts: set[int],
 ) -> Series:
     """The twin's angle at each stop (an index into the ticks); at `starts` it takes the measured state first."""
-    pendulum = Pendulum(robot.model)
+    twin = KINDS[robot.kind].motion(robot.model)
     found = np.empty(len(stops))
     state, now_s = State(float(angles[stops[0]]), float(velocity_rad_s[stops[0]])), float(t_s[stops[0]])
     acting = float(commands[stops[0]])
     for place, stop in enumerate(stops.tolist()):
         then_s = float(t_s[stop])
-        state = pendulum.advance(state, acting, then_s - now_s)
+        state = twin.advance(state, acting, then_s - now_s)
         found[place] = state.angle_rad
         if stop in starts:
             state = State(float(angles[stop]), float(velocity_rad_s[stop]))

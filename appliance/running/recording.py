@@ -15,7 +15,8 @@ from appliance import histogram
 from appliance.calibration.residual import Residual
 from appliance.realtime.telemetry import Segment, StepRecord, TickRecord
 from appliance.shapes import Result, Timing
-from gym_raas import task
+from gym_raas.kinds.kind import Task
+from gym_raas.kinds.known import PENDULUM
 
 _PERCENTILES: Final = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9, "max": 100.0}
 _TICK_TYPE: Final = np.dtype(
@@ -29,9 +30,8 @@ _TICK_TYPE: Final = np.dtype(
         ("work_us", "<u4"),
     ]
 )
-_STEP_COLUMNS: Final = (
-    "k,received_s,acted_s,sample_s,counts,angle_rad,velocity_rad_s,cos_angle,sin_angle,action,command,cost,missed,flags"
-)
+_MEASURED: Final = ("k", "received_s", "acted_s", "sample_s", "counts", "angle_rad", "velocity_rad_s")
+_DONE: Final = ("action", "command", "cost", "missed", "flags")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def columns(ticks: Iterable[TickRecord]) -> npt.NDArray[np.void]:
     return np.fromiter(ticks, _TICK_TYPE)
 
 
-def result(recording: Recording, stdout: str, *, failed: bool) -> Result:
+def result(recording: Recording, stdout: str, *, failed: bool, task: Task = PENDULUM.task) -> Result:
     """The data as `result.json` holds them; times are of the boundary samples, s since run.py started."""
     steps = recording.steps
     return Result(
@@ -85,13 +85,16 @@ def result(recording: Recording, stdout: str, *, failed: bool) -> Result:
     )
 
 
-def steps_csv(recording: Recording) -> bytes:
-    """One line a step, with everything that the loop recorded; times in s, angles in rad."""
-    lines = [_STEP_COLUMNS]
+def steps_csv(recording: Recording, task: Task = PENDULUM.task) -> bytes:
+    """One line a step, with everything that the loop recorded, and what the task makes of it; times in s, angles in rad."""
+    told = [(place, name) for place, name in enumerate(task.columns) if name not in _MEASURED]
+    lines = [",".join([*_MEASURED, *(name for _, name in told), *_DONE])]
     for step in recording.steps:
-        cos_angle, sin_angle, _ = task.observation(step.angle_rad, step.velocity_rad_s)
+        seen = task.observation(step.angle_rad, step.velocity_rad_s)
         times = ",".join(f"{us / 1e6:.6f}" for us in (step.received_us, step.acted_us, step.sample_us))
-        state = f"{step.counts},{step.angle_rad!r},{step.velocity_rad_s!r},{cos_angle!r},{sin_angle!r}"
+        state = ",".join(
+            map(repr, (step.counts, step.angle_rad, step.velocity_rad_s, *(seen[place] for place, _ in told)))
+        )
         lines.append(
             f"{step.k},{times},{state},{step.action!r},{step.command:.1f},{step.cost!r},{step.missed},{step.flags}"
         )
@@ -123,7 +126,7 @@ def trace_npz(recording: Recording) -> bytes:
     return buffer.getvalue()
 
 
-def timing(recording: Recording) -> Timing | None:
+def timing(recording: Recording, task: Task = PENDULUM.task) -> Timing | None:
     """How late the loop woke, how long it worked, and how far the samples lie from the grid; None without ticks."""
     if not len(recording.ticks):
         return None
@@ -131,7 +134,7 @@ def timing(recording: Recording) -> Timing | None:
         ticks=len(recording.ticks),
         late_us=_spread(recording.ticks["late_us"]),
         work_us=_spread(recording.ticks["work_us"]),
-        step_error_us=_spread(np.asarray(step_errors_us(recording.steps))),
+        step_error_us=_spread(np.asarray(step_errors_us(recording.steps, task.dt_s))),
         late_histogram=histogram.counted(recording.ticks["late_us"].tolist()),
         missed_ticks=missed_ticks(recording.ticks),
         missed_boundaries=recording.missed,
@@ -147,7 +150,7 @@ def missed_ticks(ticks: npt.NDArray[np.void]) -> int:
     return int(np.sum(np.maximum(np.rint(apart_us / max(1.0, float(np.median(apart_us)))) - 1, 0)))
 
 
-def step_errors_us(steps: Sequence[StepRecord]) -> list[float]:
+def step_errors_us(steps: Sequence[StepRecord], dt_s: float = PENDULUM.task.dt_s) -> list[float]:
     """Distance of each step's sample from its boundary t0 + k * dt, µs.
 
     A grid begins with the first action after a reset: there k falls back, and t0 is the tick that took that action in.
@@ -158,7 +161,7 @@ def step_errors_us(steps: Sequence[StepRecord]) -> list[float]:
         if last_k < 0 or step.k <= last_k:
             start_us = step.received_us
         last_k = step.k
-        errors.append(abs(step.sample_us - start_us - step.k * task.DT_S * 1e6))
+        errors.append(abs(step.sample_us - start_us - step.k * dt_s * 1e6))
     return errors
 
 

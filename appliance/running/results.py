@@ -25,6 +25,8 @@ from appliance.running.recording import Recording
 from appliance.shapes import Report, StandardTask
 from appliance.store import Job
 from gym_raas import parameters, standard
+from gym_raas.kinds.kind import Task
+from gym_raas.kinds.known import KINDS, PENDULUM
 from gym_raas.parameters import Robot
 
 REPORT: Final = "report.json"
@@ -55,11 +57,13 @@ def write(folder: Path, job: Job, record: Record, recorded: Recording, setting: 
     """
     output = _read(folder / OUTPUT)
     failed = record.state != "succeeded"
-    result = recording.result(recorded, output.decode(errors="replace"), failed=failed)
+    robot = _robot(folder / ROBOT)
+    task = _task(robot)
+    result = recording.result(recorded, output.decode(errors="replace"), failed=failed, task=task)
     durable.write(folder / "result.json", msgspec.json.encode(result))
-    durable.write(folder / "steps.csv", recording.steps_csv(recorded))
+    durable.write(folder / "steps.csv", recording.steps_csv(recorded, task))
     durable.write(folder / "trace.npz", recording.trace_npz(recorded))
-    apart = _apart(_robot(folder / ROBOT), recorded)
+    apart = _apart(robot, recorded)
     names = ["result.json", "steps.csv", "trace.npz"]
     if apart is not None:
         durable.write(folder / TWIN, recording.twin_csv(apart))
@@ -134,7 +138,7 @@ def _report(
         return_sum=recorded.return_sum,
         output_bytes=record.output_bytes,
         output_dropped_bytes=record.output_dropped_bytes,
-        timing=recording.timing(recorded),
+        timing=recording.timing(recorded, _task(robot)),
         residual=None if apart is None else apart.figures(),
         self_test_before=record.self_test_before,
         self_test_after=record.self_test_after,
@@ -144,7 +148,15 @@ def _report(
     )
 
 
+def _task(robot: Robot | None) -> Task:
+    """What the robot was to do; the reference's where its file can't be read."""
+    return PENDULUM.task if robot is None else KINDS[robot.kind].task
+
+
 def _standard_task(recorded: Recording, robot: Robot | None) -> StandardTask | None:
+    """Only the pendulum has one."""
+    if robot is not None and robot.kind != PENDULUM.name:
+        return None
     found = standard.outcome(recorded.steps)
     if found is None:
         return None
