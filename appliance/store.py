@@ -208,6 +208,11 @@ class Store:
         condition, values = search.condition()
         return int(self._db.execute(f"SELECT count(*) FROM job WHERE {condition}", values).fetchone()[0])  # noqa: S608 - ours
 
+    def residuals(self, limit: int = 60) -> list[float]:
+        """The twin's error in the newest jobs that this robot ran, rad, newest first."""
+        found = "SELECT residual FROM job WHERE residual IS NOT NULL AND place <> ? ORDER BY ended_at DESC LIMIT ?"
+        return [float(error) for (error,) in self._db.execute(found, (AWAY, limit))]
+
     def leaders(self, limit: int = 100) -> list[Job]:
         """The best job of each name on the leaderboard, on each robot, the best one first."""
         query = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,9 @@ WINDOW_S: Final = 1.0
 _LEAST_MOTION_RAD: Final = 0.1
 #: More changes of command than any session has; bounds the time that a replay takes.
 _MOST_CHANGES: Final = 20_000
+#: Jobs whose error is compared with that of at least as many before them, and how much more is a drift.
+NEWEST_JOBS: Final = 5
+_DRIFT_FACTOR: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,21 @@ def _rms(error: Series) -> float:
     return float(np.sqrt(np.mean(np.square(error))))
 
 
-def drifted(recent: Sequence[float], earlier: Sequence[float], factor: float = 2.0) -> bool:
-    """Whether the newest jobs' window errors (median) lie `factor` above the earlier ones': the robot has changed."""
-    return bool(recent and earlier) and float(np.median(recent)) > factor * float(np.median(earlier))
+class Drift(NamedTuple):
+    """Medians of the twin's error in the newest jobs and in those before, rad; `drifts`: the robot has changed."""
+
+    newest_rad: float
+    before_rad: float
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the error has doubled."""
+        return self.newest_rad > _DRIFT_FACTOR * self.before_rad
+
+
+def drift(residuals: Sequence[float]) -> Drift | None:
+    """How the window errors of jobs, newest first, have changed; None while there are too few."""
+    newest, before = residuals[:NEWEST_JOBS], residuals[NEWEST_JOBS:]
+    if len(before) < NEWEST_JOBS:
+        return None
+    return Drift(float(np.median(newest)), float(np.median(before)))

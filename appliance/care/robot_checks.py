@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,8 +15,6 @@ AREA: Final = "robot"
 #: With which version of pigpiod the link was tested.
 _TESTED_PIGPIOD: Final = 78
 _INPUT, _OUTPUT = 0, 1
-#: Jobs whose error is compared with that of the ones before them.
-_NEWEST_JOBS: Final = 5
 _START: Final = "Start the appliance: `raas up`, or `systemctl start raas.target`."
 
 
@@ -40,11 +37,11 @@ def settings(seen: Settings) -> Iterator[Finding]:
 
 def twin(seen: Database) -> Iterator[Finding]:
     """Whether the robot still moves as its model says, judged by the error of its twin in the newest jobs."""
-    recent, earlier = seen.residuals[:_NEWEST_JOBS], seen.residuals[_NEWEST_JOBS:]
-    if len(recent) < _NEWEST_JOBS or len(earlier) < _NEWEST_JOBS:
+    drift = residual.drift(seen.residuals)
+    if drift is None:
         return
-    now, before = (f"{1e3 * statistics.median(errors):.0f} mrad" for errors in (recent, earlier))
-    if residual.drifted(recent, earlier):
+    now, before = (f"{1e3 * error:.0f} mrad" for error in (drift.newest_rad, drift.before_rad))
+    if drift.drifts:
         yield warning(AREA, "twin", f"the robot drifts from its twin: {now} in the newest jobs, {before} before",
                       "Look at bearing, screws and supply; then `raas calibrate`.")  # fmt: skip
     else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from appliance import facts
+from appliance.calibration import residual
 from appliance.care import machine_look
 from appliance.care.machine_look import Kernel
 from appliance.jobs import State
@@ -90,8 +91,16 @@ class Metrics:
         return [
             ("raas_jobs", "Jobs in each state", counts),
             ("raas_queue_paused", "1 while no job is started", [("", float(bool(rows.fact(facts.QUEUE_PAUSED))))]),
+            *self._twin(rows),
             ("raas_runner_silent_seconds", "Since the runner last said that it lives", silent),
         ]
+
+    def _twin(self, rows: Store) -> Iterator[Family]:
+        drift = residual.drift(rows.residuals())
+        errors = [] if drift is None else [('jobs="newest"', drift.newest_rad), ('jobs="before"', drift.before_rad)]
+        yield "raas_twin_error_radians", "How far the twin is off after a second: median over jobs", errors
+        drifts = [] if drift is None else [("", float(drift.drifts))]
+        yield "raas_twin_drifts", "1 where the robot no longer moves as its model says", drifts
 
     def _machine(self) -> list[Family]:
         disk, power = shutil.disk_usage(self.paths.data), machine_look.power(self.kernel)

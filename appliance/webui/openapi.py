@@ -146,7 +146,9 @@ CONTRACT: Final = (
         Result,
         refusals=(404, 409, 410),
     ),
-    Operation("POST", f"{_JOB}/again", "Run a job's program once more", JobView, status=201, refusals=(404, 409, 503, 507)),
+    Operation(
+        "POST", f"{_JOB}/again", "Run a job's program once more", JobView, status=201, refusals=(404, 409, 503, 507)
+    ),
     Operation("GET", f"{_JOB}/animation", "How far a run's GIF is", Animation, refusals=(404,)),
     Operation(
         "POST",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 
+from appliance.jobs import State
 from appliance.realtime.control import Reply
 from appliance.realtime.telemetry import Fault
 from tests.patience import eventually
@@ -43,6 +45,22 @@ def test_every_fault_and_self_test_is_told_with_its_count(stage: Stage, web: Web
         'raas_robot_self_tests_total{result="passed"} 7.0',
         'raas_robot_self_tests_total{result="failed"} 1.0',
     } <= lines
+
+
+def test_a_robot_that_drifts_from_its_twin_is_told(stage: Stage, web: WebProcess) -> None:
+    def told() -> set[str]:
+        return set(call(web.port, "GET", "/metrics").body.decode().splitlines())
+
+    assert not any("raas_twin" in line for line in told())
+    for error_rad in (0.02, 0.02, 0.02, 0.02, 0.02, 0.05, 0.05, 0.05, 0.05, 0.05):
+        job = stage.running("swings")
+        stage.store.move(job.id, State.COLLECTING, time.time())
+        stage.store.move(job.id, State.SUCCEEDED, time.time(), ended_at=time.time(), residual=error_rad)
+    assert {
+        'raas_twin_error_radians{jobs="newest"} 0.05',
+        'raas_twin_error_radians{jobs="before"} 0.02',
+        "raas_twin_drifts 1.0",
+    } <= told()
 
 
 def test_a_dead_loop_is_told_as_one(stage: Stage, web: WebProcess) -> None:
