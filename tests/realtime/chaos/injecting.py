@@ -23,11 +23,18 @@ _WITHIN_A_STEP_S = 0.06
 _MOST_LIVES = 20
 
 
+class BrokenPromise(AssertionError):
+    """What was promised didn't hold; the ground is as well as before."""
+
+
 class Ground(Protocol):
     """Something that can be broken, and recovers."""
 
     def break_once(self, name: str, chance: random.Random) -> tuple[int, float]:
-        """Break a driven robot; (when, ns; ms until it was off, or its longest pause). Raises AssertionError."""
+        """Break a driven robot; (when, ns; ms until it was off, or its longest pause).
+
+        Raises BrokenPromise, and any other AssertionError where the ground itself doesn't come up.
+        """
 
     def recover(self) -> bool:
         """Mend everything; whether the motor has stayed off meanwhile. Raises AssertionError."""
@@ -151,10 +158,13 @@ def _inject(plan: Plan, number: int, ground: Ground, stalls: HostStalls) -> tupl
     promise, chance = plan.fault(number), random.Random(f"{plan.seed} {number} chance")
     took_ms, stalled_ms, broken = 0.0, 0.0, []
     try:
-        since_ns, took_ms = ground.break_once(promise.name, chance)
-        stalled_ms = stalls.within_ms(since_ns, since_ns + round(took_ms * 1e6))
-        late = tally.lateness(promise, took_ms, stalled_ms)
-        broken += [late] if late else []
+        try:
+            since_ns, took_ms = ground.break_once(promise.name, chance)
+            stalled_ms = stalls.within_ms(since_ns, since_ns + round(took_ms * 1e6))
+            late = tally.lateness(promise, took_ms, stalled_ms)
+            broken += [late] if late else []
+        except BrokenPromise as error:
+            broken.append(str(error))
         if not ground.recover():
             broken.append("the motor went on again without a new arm")
         is_well = True
