@@ -16,7 +16,7 @@ from appliance.errors import RaasError
 from appliance.running import results
 from appliance.shapes import Report, Result
 
-#: What is taken out of a bundle, and how large each may be.
+#: What is taken out of a bundle to be shown, and how large each may be; larger ones stay in it.
 _LARGEST_BYTES: Final = 16 << 20
 _CHECKS: Final[dict[str, Callable[[bytes], object]]] = {
     "result.json": lambda body: msgspec.json.decode(body, type=Result),
@@ -60,7 +60,7 @@ def _take_out(bundle: Path, part: Path) -> None:
                     with archive.open(entry) as file:
                         body = file.read(_LARGEST_BYTES + 1)
                     if len(body) > _LARGEST_BYTES:
-                        raise BadBundle(f"{name} is far too large")
+                        continue  # a program that prints megabytes makes such; it is read from the bundle
                     _CHECKS[name](body)
                     (part / name).write_bytes(body)
     except _BROKEN as error:

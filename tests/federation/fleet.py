@@ -45,7 +45,7 @@ class Fleet:
     def join(self, folder: Path, name: str) -> dict[str, Any]:
         """A new appliance's folder, joined and admitted."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "raas.yaml").write_text(f"name: {name}\njob: {{limit_s: 30, grace_s: 1}}\n")
+        (folder / "raas.yaml").write_text(f"name: {name}\njob: {{limit_s: 30, grace_s: 1, output_kb: 14336}}\n")
         told = self.raas(
             ["join", "--member", name, "--key", str(self.key)], folder, f"key-{name}", f"secret-{name}", code=None
         )

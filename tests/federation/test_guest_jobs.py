@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,7 @@ from appliance.federation.rules import Rules, hours
 from appliance.federation.wish import Wish
 from appliance.jobs import Reason, State
 from appliance.realtime.control import Arm
+from appliance.running import results
 from appliance.store import AWAY, GUEST, Job, NewJob
 from tests.patience import eventually
 from tests.runner_house import HELLO, SLEEP, House
@@ -252,6 +255,21 @@ def test_a_broken_bundle_is_refused_and_its_holder_named(away: tuple[Guesthouse,
     assert house.store.get(job.id).state is State.SUCCEEDED
     assert not house.paths.away(job.id).exists()
     assert house.ledger.complaints()[0].who == "pi-z"
+
+
+def test_what_is_too_large_to_be_shown_comes_home_in_its_bundle(away: tuple[Guesthouse, Job]) -> None:
+    house, job = away
+    there = house.until_final(house.submit())
+    honest = house.paths.attempt(there.id, 1) / results.BUNDLE
+    path = Path(house.desk.place("0" * 64))
+    shutil.copyfile(honest, path)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("steps.csv", bytes(17 << 20))
+    body = path.read_bytes()
+    house.desk.deliver(ended(Outcome("succeeded")), {results.BUNDLE: str(path)})
+    assert (house.paths.away(job.id) / results.BUNDLE).read_bytes() == body
+    assert (house.paths.away(job.id) / results.REPORT).is_file()
+    assert house.ledger.complaints() == []
 
 
 def test_the_same_end_may_come_twice(away: tuple[Guesthouse, Job]) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -18,14 +21,16 @@ import pytest
 from appliance.federation import entries
 from appliance.federation.entries import Claim, Done, Outcome
 from appliance.federation.requests import Get, List, Put, Status
+from appliance.federation.s3_store import PART_BYTES
 from appliance.federation.signing import Certificate, Ed25519Signer, Identity, certify
 from appliance.jobs import State
 from appliance.shapes import JobView
 from tests.appliance_process import Appliance, running_appliance
-from tests.federation.fleet import FLEET, Fleet, identities, signer_of
+from tests.federation.fleet import FLEET, LEASE_S, Fleet, identities, signer_of
 from tests.federation.gate import Gate, gate
 from tests.federation.servers import seaweedfs
 from tests.patience import eventually
+from tests.process_table import processes
 
 PROGRAM = """
 import gymnasium, gym_raas
@@ -37,7 +42,15 @@ for step in range({steps}):
         print('step', step, flush=True)
 env.close()
 """
+#: Prints more than one part of an upload.
+LARGE = """
+import os, sys
+for _ in range(12):
+    sys.stdout.buffer.write(os.urandom(1 << 20))
+"""
 PATIENCE_S = 120.0
+#: As ten minutes are to a lease of a quarter of an hour.
+OUTAGE_S = LEASE_S * 600.0 / 900.0
 
 
 @dataclass
@@ -51,10 +64,14 @@ class Pair:
 
     def submit(self, name: str, steps: int = 100, **fields: str) -> JobView:
         """A job from `a` for the fleet."""
+        return self.submit_program(name, PROGRAM.format(steps=steps), **fields)
+
+    def submit_program(self, name: str, program: str, **fields: str) -> JobView:
+        """The same with a program of one's own."""
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "source")
             source.mkdir()
-            (source / "run.py").write_text(PROGRAM.format(steps=steps))
+            (source / "run.py").write_text(program)
             archive = shutil.make_archive(str(Path(folder, "source")), "gztar", source)
             return self.a.client.submit_to_fleet(Path(archive), {"name": name, **fields})
 
@@ -71,6 +88,20 @@ class Pair:
             return None
 
         return eventually(found, what="in the bucket")
+
+    def ends(self) -> dict[str, int]:
+        """How often each job in the bucket was committed."""
+        store, keys, found = self.fleet.store(), self.fleet.keys, dict[str, int]()
+        after = ""
+        while True:
+            page = store.perform(List(keys.queue, after))
+            for row in page.rows:
+                if place := keys.parse_slot(row.key):
+                    is_end = b'"type":"done"' in store.perform(Get(row.key)).body
+                    found[place[0]] = found.get(place[0], 0) + is_end
+            if not page.truncated:
+                return found
+            after = page.rows[-1].key
 
     def complaints(self, appliance: Appliance) -> str:
         return " ".join(one.text for one in appliance.client.fleet().complaints)
@@ -181,6 +212,49 @@ def test_forged_replayed_and_misplaced_entries_are_refused_and_reported(pair: Pa
     assert "slot 1 was refused: its author's certificate was not made by this fleet's operator" in said
     assert "slot 2 was refused: it was written for another job" in said
     assert "slot 3 was refused: nobody holds the job" in said
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3600)
+def test_a_long_time_without_the_bucket_in_the_middle_of_a_hundred_jobs(pair: Pair) -> None:
+    names = [f"one of many {number}" for number in range(100)]
+    jobs = [pair.submit(name, steps=5) for name in names]
+
+    def back() -> int:
+        return sum(State(job.state).is_final for job in pair.a.client.jobs(200).jobs if job.name in names)
+
+    eventually(lambda: back() >= 30, 1800.0, "some are back", pause_s=1.0)
+    pair.gate.shut()
+    own = [pair.b.submit({"run.py": "print('mine')"}, "local") for _ in range(3)]
+    time.sleep(OUTAGE_S)
+    assert [pair.b.finished(job.id, PATIENCE_S).state for job in own] == ["succeeded"] * 3
+    pair.gate.reopen()
+    assert [pair.a.finished(job.id, 1800.0).state for job in jobs] == ["succeeded"] * len(jobs)
+    ends = Counter(pair.ends().values())
+    assert set(ends) == {1}, "each was committed once"
+    pair.a.client.download(jobs[-1].id, "bundle.zip", pair.fleet.key.parent / "last.zip")
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+def test_a_power_cut_in_the_middle_of_an_upload_costs_no_result(pair: Pair, tmp_path: Path) -> None:
+    job = pair.submit_program("large", LARGE)
+    eventually(lambda: any(one.name == "large" for one in pair.b.client.jobs().jobs), PATIENCE_S, "taken")
+    before = pair.gate.sent_bytes
+    pair.gate.allowance_bytes = before + PART_BYTES + PART_BYTES // 4
+    stuck = pair.gate.allowance_bytes - 3 * PART_BYTES // 16
+    eventually(lambda: pair.gate.sent_bytes > stuck, 2 * PATIENCE_S, "a part is there, and the line dead")
+    (process,) = [one for one in processes(str(pair.b.paths.runtime.parent)) if "appliance.federation" in one.command]
+    os.kill(process.pid, signal.SIGKILL)
+    pair.gate.allowance_bytes = float("inf")
+    assert pair.a.finished(job.id, 3 * PATIENCE_S).state == "succeeded"
+    (there,) = [one for one in pair.b.client.jobs().jobs if one.name == "large"]
+    sums = set()
+    for appliance, job_id in ((pair.a, job.id), (pair.b, there.id)):
+        appliance.client.download(job_id, "bundle.zip", tmp_path / job_id)
+        sums.add(hashlib.sha256((tmp_path / job_id).read_bytes()).hexdigest())
+    assert len(sums) == 1
+    assert set(pair.ends().values()) == {1}
 
 
 def test_a_member_cannot_write_in_anothers_folder_nor_admit_itself(pair: Pair) -> None:
