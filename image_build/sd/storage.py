@@ -23,6 +23,8 @@ Run = Callable[[Sequence[str], str], tuple[int, str]]
 _PARTITION: Final = re.compile(r"^(?P<disk>/dev/(?:mmcblk\d+|nvme\d+n\d+)(?=p)|/dev/[a-z]+)(?:p)?(?P<number>\d+)$")
 #: e2fsck(8): 1 means that errors were corrected.
 _CORRECTED: Final = 1
+#: blkid(8): no file system, or none that is known.
+_NOTHING_FOUND: Final = 2
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def prepare(run: Run) -> str:
     except ValueError as error:
         raise StorageError(str(error)) from error
     if entries:
-        _told(run, ["sfdisk", "--quiet", "--append", "--no-reread", found.disk], entries)
+        # A card that was flashed anew still holds the old data partition's file system; it isn't this appliance's.
+        _told(run, ["sfdisk", "--quiet", "--append", "--no-reread", "--wipe-partitions=always", found.disk], entries)
         # Only those that are new: told of all, udev would take the others away for a moment, with what is mounting them.
         _told(run, ["partx", "--add", "--nr", f"{layout.ROOT_B.number}:{layout.DATA.number}", found.disk])
         _told(run, ["udevadm", "settle", "--timeout=20"])
@@ -79,18 +82,38 @@ def prepare(run: Run) -> str:
 
 
 def _file_system(device: str, run: Run) -> None:
-    code, label = run(["blkid", "--probe", "--match-tag=LABEL", "--output=value", device], "")
-    if code != 0 or label.strip() != layout.DATA.name:
+    label = _label(device, run)
+    if label != layout.DATA.name and run(["e2fsck", "-y", device], "")[0] <= _CORRECTED:
+        label = _label(device, run)  # a torn superblock has copies, and e2fsck finds them
+    if not label:
         # The label is the last thing that is written: a file system without it was never finished, and holds nothing.
         _told(run, ["mke2fs", "-q", "-t", "ext4", "-F", "-m", "1", "-E", "lazy_itable_init=1,discard", device])
         _told(run, ["tune2fs", "-L", layout.DATA.name, device])
         return
+    if label != layout.DATA.name:
+        raise StorageError(f"The data partition holds something else, named {label!r}; it is left alone.")
     code, said = run(["e2fsck", "-p", device], "")
     if code > _CORRECTED:
         code, said = run(["e2fsck", "-y", device], "")
     if code > _CORRECTED:
         raise StorageError(f"The data partition is damaged beyond repair: {said.strip().splitlines()[-1:]}")
-    _told(run, ["resize2fs", device])
+
+
+def _label(device: str, run: Run) -> str:
+    """The file system's label; empty where there is none, or no file system. Raises StorageError where that isn't known."""
+    code, said = run(["blkid", "--probe", "--match-tag=LABEL", "--output=value", device], "")
+    if code not in (0, _NOTHING_FOUND):
+        raise StorageError(f"What the data partition holds can't be told (blkid: {code}); it is left alone.")
+    return said.strip() if code == 0 else ""
+
+
+def mount(device: str, data: Path, run: Run) -> None:
+    """Mount it, and let it grow over a larger card. Raises StorageError."""
+    _told(run, ["mount", "-o", "noatime,commit=5", device, str(data)])
+    # Only while it is mounted: otherwise resize2fs wants a whole check since the last mount, which takes minutes.
+    code, said = run(["resize2fs", device], "")
+    if code != 0:
+        print(f"The data partition keeps its size: {said.strip()[-300:]}", file=sys.stderr)
 
 
 def folders(data: Path) -> None:
@@ -114,7 +137,7 @@ def _run(command: Sequence[str], given: str) -> tuple[int, str]:
 def main(run: Run = _run, data: Path = Path("/data")) -> None:
     """Prepare and mount it; where that fails the appliance runs from memory, forgets at a restart, and says so."""
     try:
-        _told(run, ["mount", "-o", "noatime,commit=5", prepare(run), str(data)])
+        mount(prepare(run), data, run)
     except (StorageError, OSError, subprocess.TimeoutExpired) as error:
         print(f"Nothing is kept over a restart: {error}", file=sys.stderr)
         run(["mount", "-t", "tmpfs", "-o", "size=50%,mode=755", "tmpfs", str(data)], "")
