@@ -32,6 +32,8 @@ _LOOK_S: Final = 0.1
 _HEARTBEAT_MS: Final = 500
 _HEARTBEAT_TIMEOUT_MS: Final = 1500
 _HANDSHAKE_MS: Final = 3000
+#: A refusal counts when it is repeated for so long: the service learns of new tokens a moment after they are made.
+_REFUSED_S: Final = 1.5
 _REFUSED_EVENTS: Final = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 
 _ERRORS: Final = {
@@ -77,7 +79,7 @@ class RemoteClient(RobotClient):
         super().__init__(address, patience)
 
     def _connect(self) -> None:
-        address = _resolved(self.host, self.port)
+        self._resolved = address = _resolved(self.host, self.port)
         secret = z85.encode(self._token.client_secret)
         self._socket.set(zmq.CURVE_SERVERKEY, z85.encode(self._token.server_public))
         self._socket.set(zmq.CURVE_SECRETKEY, secret)
@@ -95,10 +97,13 @@ class RemoteClient(RobotClient):
             zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | _REFUSED_EVENTS
         )
         try:
-            self._queue_up(_Contact(self.host, self.port, monitor))
+            self._queue_up(_Contact(self.host, self.port, monitor, self._reconnect))
         finally:
             self._socket.disable_monitor()
             monitor.close(linger=0)
+
+    def _reconnect(self) -> None:
+        self._socket.connect(self._resolved)
 
     def _queue_up(self, contact: _Contact) -> None:
         ask = Ask(self._client, self._wish.lease_s or 0.0, Path(sys.argv[0]).name).pack()
@@ -172,32 +177,39 @@ class RemoteClient(RobotClient):
 
 
 class _Contact:
-    """What libzmq says of a connection over which nothing has come yet."""
+    """What libzmq says of a connection over which nothing has come yet. reconnect: try again after a refusal."""
 
-    def __init__(self, host: str, port: int, monitor: zmq.Socket[bytes]) -> None:
-        self._place, self._monitor = f"{host}, port {port}", monitor
+    def __init__(self, host: str, port: int, monitor: zmq.Socket[bytes], reconnect: Callable[[], None]) -> None:
+        self._place, self._monitor, self._reconnect = f"{host}, port {port}", monitor, reconnect
         self._connected = False
+        self._refusal = ""
 
     def check(self, waited_s: float, patience_s: float) -> None:
         """Raises RobotError as soon as it is clear that nothing will come."""
         while self._monitor.poll(0):
-            event = recv_monitor_message(self._monitor)["event"]
-            if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-                raise errors.LeaseDenied(
-                    "The appliance doesn't know this token: it was taken back, or never handed out. "
-                    "Ask the robot's owner for a new one."
-                )
-            if event & _REFUSED_EVENTS:
-                raise errors.LeaseDenied(
-                    f"What answers at {self._place} isn't the appliance that this token is for, or no lease service. "
-                    "Check the address, or ask the robot's owner for a new token."
-                )
-            self._connected = True
+            self._heed(recv_monitor_message(self._monitor)["event"])
+        if self._refusal and waited_s > _REFUSED_S:
+            raise errors.LeaseDenied(self._refusal)
         if waited_s > patience_s:
             what = "answers nothing" if self._connected else "offers no remote driving"
             raise errors.RobotUnreachable(
                 f"{self._place} {what}. The appliance may be off, too old, or its owner hasn't switched it on "
                 "(lease.enabled in raas.yaml); `raas lease` on it says so."
+            )
+
+    def _heed(self, event: int) -> None:
+        self._connected = True
+        if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            self._refusal = (
+                "The appliance doesn't know this token: it was taken back, or never handed out. "
+                "Ask the robot's owner for a new one."
+            )
+            time.sleep(_LOOK_S)
+            self._reconnect()  # libzmq itself gives up then; but a token may be this fresh
+        elif event & _REFUSED_EVENTS:
+            self._refusal = (
+                f"What answers at {self._place} isn't the appliance that this token is for, or no lease service. "
+                "Check the address, or ask the robot's owner for a new token."
             )
 
 

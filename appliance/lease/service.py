@@ -182,6 +182,7 @@ class Service:
     def _admit(self, admitted: Admitted) -> None:
         self._front.names = admitted.names
         allowed = set(admitted.names.values())
+        _log.info("may drive over the network: %s", ", ".join(sorted(allowed)) or "nobody")
         for visitor in self._visitors.all():
             if visitor.name not in allowed:
                 self._dismiss(visitor, Denial.NOT_ALLOWED, "The robot's owner has taken this token back.")

@@ -23,7 +23,7 @@ from appliance.running.output import Capture
 from appliance.store import Job
 from gym_raas.wire import SOCKET_NAME
 
-_ANSWER_S: Final = 2.0
+_ANSWER_S: Final = 5.0
 _CREDENTIALS: Final = struct.Struct("3i")
 _SERVICE_GONE: Final = "The appliance's lease service went away."
 

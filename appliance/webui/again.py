@@ -51,6 +51,8 @@ class Again:
         """The kept source; nothing for a job that is fetched by its commit."""
         if job.source_kind == "git":
             return b""
+        if job.lease_s is not None:
+            raise Conflict("This program ran elsewhere and drove over the network. Start it there again.")
         folder = self.lens().paths.source(job.id)
         try:
             return self.disk.call(packed, folder)

@@ -56,7 +56,7 @@ class Lens:
             submitted_at=job.submitted_at,
             started_at=job.started_at,
             ended_at=job.ended_at,
-            limit_s=self.limit_s,
+            limit_s=self.limit_s if job.lease_s is None else job.lease_s,
             exit_code=job.exit_code,
             steps=job.steps,
             missed_steps=job.missed_steps,

@@ -17,6 +17,7 @@ from appliance.care.finding import Diagnosis
 from appliance.care.services import Services
 from appliance.fleet_shapes import FleetView, SubmitGitToFleet
 from appliance.jobs import State
+from appliance.lease_shapes import LeasePerson, LeaseView
 from appliance.shapes import (
     Animation,
     BoardName,
@@ -174,6 +175,9 @@ CONTRACT: Final = (
         "POST", "/api/tokens", "Hand out a token; told this once", NewToken, TokenWish, status=201, refusals=(409,)
     ),
     Operation("DELETE", "/api/tokens/<name>", "Take a token back", list[TokenView], refusals=(404, 409)),
+    Operation("GET", "/api/lease", "Whether and where programs elsewhere may drive", LeaseView),
+    Operation("GET", "/api/lease/people", "Who may drive over the network", list[LeasePerson]),
+    Operation("DELETE", "/api/lease/people/<name>", "Let somebody drive no longer", list[LeasePerson], refusals=(404,)),
     Operation("GET", "/api/fleet", "The fleet that this robot belongs to", FleetView),
     Operation(
         "POST",

@@ -121,7 +121,13 @@ class Lab:
         server, secret = keys.server_secret(self.paths.lease), keys.new_secret()
         with contextlib.closing(Permissions(self.paths.database)) as permissions:
             permissions.grant(name, keys.public(secret), time.time(), lasts_s)
+        eventually(lambda: name in self.admitted(), WAIT_S, f"{name} is let in", then=self.log)
         return LeaseToken(keys.public(server), secret).text()
+
+    def admitted(self) -> list[str]:
+        """Whom the service lets in by now."""
+        lines = [line.partition("over the network: ")[2] for line in self.log().splitlines() if "may drive" in line]
+        return lines[-1].split(", ") if lines else []
 
     def revoke(self, name: str) -> None:
         """Take it back."""
