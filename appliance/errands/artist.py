@@ -51,7 +51,10 @@ class Artist:
         errand = opened.claim(book.DRAW, time.time())
         if errand is None:
             return False
-        drawn = self._drawn(errand.subject)
+        try:
+            drawn = self._drawn(errand.subject)
+        except OSError as error:
+            drawn = Drawn(ok=False, sentence=f"The GIF can't be written ({error.strerror}). Make room, and ask again.")
         if drawn is None:
             opened.put_back(errand)
             return False

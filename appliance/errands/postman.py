@@ -41,15 +41,19 @@ class Postman:
         if delivery is None:
             return False
         try:
-            status, said = self._try(delivery, self.book.get(delivery.hook_id))
+            hook = self.book.get(delivery.hook_id)
         except NotFound:  # removed meanwhile, and the delivery with it
             return True
+        status, said = self._try(delivery, hook)
         self.book.record(delivery, status, said, time.time())
         return True
 
     def _try(self, delivery: Delivery, hook: Hook) -> tuple[int | None, str]:
         """The answer's status, None without one, and what came of it as a sentence."""
-        body = msgspec.json.encode(self._body(delivery))
+        try:
+            body = msgspec.json.encode(self._body(delivery))
+        except NotFound as error:
+            return None, str(error)
         timestamp = str(int(time.time()))
         headers = {
             "Content-Type": "application/json",

@@ -27,7 +27,9 @@ from appliance.paths import Paths
 from appliance.shapes import CheckGit, GitSeen
 from appliance.store import Store
 
-_ROUND_S: Final = 0.05
+#: How soon a look begins, which somebody waits for; and everything else.
+_SOON_S: Final = 0.05
+_LATER_S: Final = 0.5
 _AFTER_ERROR_S: Final = 1.0
 _LOOKERS: Final = 2
 #: Whoever asked for a look has gone after this.
@@ -51,33 +53,36 @@ class Workers:
         opened.begin_anew()
         opened.close()
         for number in range(_LOOKERS):
-            self._thread(f"look-{number}", self._look_round)
-        threading.Thread(target=self._draw, name="draw", daemon=True).start()
-        threading.Thread(target=self._deliver, name="hooks", daemon=True).start()
+            self._thread(f"look-{number}", self._look)
+        self._thread("draw", self._draw)
+        self._thread("hooks", self._deliver)
+
+    def _thread(self, name: str, work: Callable[[], None]) -> None:
+        threading.Thread(target=work, name=name, daemon=True).start()
+
+    def _look(self) -> None:
+        self._serve(self._look_round, _SOON_S)
 
     def _draw(self) -> None:
         store = Store(self.paths.database)
-        self._serve(Artist(self.paths, self.config.storage, store, self.stopping.is_set).turn)
+        self._serve(Artist(self.paths, self.config.storage, store, self.stopping.is_set).turn, _LATER_S)
         store.close()
 
     def _deliver(self) -> None:
         store, hook_book = Store(self.paths.database), HookBook(self.paths.database)
         postman = Postman(self.config, store, hook_book, self.stopping.is_set)
-        self._serve(lambda _opened: postman.turn())
+        self._serve(lambda _opened: postman.turn(), _LATER_S)
         hook_book.close()
         store.close()
 
-    def _thread(self, name: str, turn: Callable[[Book], bool]) -> None:
-        threading.Thread(target=self._serve, args=(turn,), name=name, daemon=True).start()
-
-    def _serve(self, turn: Callable[[Book], bool]) -> None:
+    def _serve(self, turn: Callable[[Book], bool], round_s: float) -> None:
         """Take turns until told to stop; whatever goes wrong is tried again."""
         while not self.stopping.is_set():
             opened = Book(self.paths.database)
             try:
                 while not self.stopping.is_set():
                     if not turn(opened):
-                        self.stopping.wait(_ROUND_S)
+                        self.stopping.wait(round_s)
             except Exception:  # noqa: BLE001 - a thread's edge; logged with its traceback
                 _log.exception("an errand failed; going on")
                 self.stopping.wait(_AFTER_ERROR_S)

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import shutil
+import sqlite3
 import ssl
 import subprocess
 import threading
@@ -200,6 +201,18 @@ def test_certificates_are_checked(tmp_path: Path, receiver: Receiver) -> None:
         here.book.test(hook.id, time.time())
         here.postman.turn()
         assert said in here.book.deliveries(1)[0].said
+
+
+def test_a_job_that_is_no_legal_row_holds_up_no_other_delivery(tmp_path: Path, receiver: Receiver) -> None:
+    here = office(tmp_path)
+    hook = here.book.add(receiver.url, "", time.time())
+    job_id = here.end_a_job()
+    with sqlite3.connect(tmp_path / "raas.db") as other:  # as another process might
+        other.execute("UPDATE job SET reason = 'odd' WHERE id = ?", (job_id,))
+    assert here.postman.turn()
+    here.book.test(hook.id, time.time())
+    assert here.postman.turn()
+    assert [json.loads(body)["event"] for _, body in receiver.got] == ["test"]
 
 
 @pytest.mark.parametrize(
