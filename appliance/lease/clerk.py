@@ -12,10 +12,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-from appliance import facts, waiting
+from appliance import facts, ulid, waiting
 from appliance.config import Config
 from appliance.errors import Conflict, NotFound, RaasError
 from appliance.jobs import State
@@ -91,14 +91,10 @@ class Admitted:
 Told = Taken | Refused | Standing | Admitted
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Work:
     store: Store
     permissions: Permissions
-    open: set[str] = field(default_factory=set)
-    told: dict[str, Standing] = field(default_factory=dict)
-    admitted: Admitted | None = None
-    told_s: float = float("-inf")
 
 
 class Clerk:
@@ -109,6 +105,11 @@ class Clerk:
         self._inbox: queue.SimpleQueue[Wanted | GivenUp] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Told] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._open: set[str] = set()
+        self._told: dict[str, Standing] = {}
+        self._admitted: Admitted | None = None
+        self._told_s = float("-inf")
+        self._is_new = True
         self._thread = threading.Thread(target=self._serve, name="clerk", daemon=True)
 
     def start(self) -> None:
@@ -145,7 +146,9 @@ class Clerk:
     def _work(self) -> None:
         work = _Work(Store(self._paths.database), Permissions(self._paths.database))
         try:
-            self._clear(work.store)
+            if self._is_new:
+                self._clear(work.store)
+                self._is_new = False
             while not (self._stopping.is_set() and self._inbox.empty()):
                 self._admit(work)
                 with contextlib.suppress(queue.Empty):
@@ -162,21 +165,18 @@ class Clerk:
 
     def _admit(self, work: _Work) -> None:
         found = Admitted({person.public_key: person.name for person in work.permissions.all()})
-        if found != work.admitted:
-            work.admitted = found
+        if found != self._admitted:
+            self._admitted = found
             self._outbox.put(found)
 
     def _do(self, work: _Work, what: Wanted | GivenUp) -> None:
         if isinstance(what, GivenUp):
-            work.open.discard(what.job_id)
+            self._open.discard(what.job_id)
             _give_up(work.store, what.job_id, what.why)
             return
-        answer = self._place(work, what)
-        if isinstance(answer, Taken):
-            work.open.add(answer.job_id)
-        self._outbox.put(answer)
+        self._place(work, what)
 
-    def _place(self, work: _Work, wanted: Wanted) -> Taken | Refused:
+    def _place(self, work: _Work, wanted: Wanted) -> None:
         now_s, name = time.time(), wanted.key[0]
         person = next((each for each in work.permissions.all() if each.name == name), None)
         may = person is not None and not person.has_ended(now_s)
@@ -184,31 +184,35 @@ class Clerk:
         case = Case(name, may, wanted.seconds, waiting_ones, work.permissions.used_s(name, now_s))
         judged = rules.judge(case, self._config.lease)
         if isinstance(judged, Refusal):
-            return Refused(wanted.key, judged)
+            self._outbox.put(Refused(wanted.key, judged))
+            return
         new = NewJob(
             "archive", f"remote program at {wanted.address}", name, name=wanted.title or _TITLE, lease_s=judged
         )
-        return Taken(wanted.key, work.store.add(new, now_s).id)
+        job_id = ulid.new(now_s)
+        self._open.add(job_id)
+        self._outbox.put(Taken(wanted.key, job_id))  # before the runner can know of it, and ask who waits
+        work.store.add(new, now_s, job_id)
 
     def _tell(self, work: _Work) -> None:
         """How the places stand, where that has changed."""
         now_s = time.monotonic()
-        if not work.open or (not work.store.changed() and now_s - work.told_s < _RETELL_S):
+        if not self._open or (not work.store.changed() and now_s - self._told_s < _RETELL_S):
             return
-        work.told_s = now_s
+        self._told_s = now_s
         store = work.store
         line = Line(store.queue(), store.active(), self._config.job.limit_s, store.fact(facts.QUEUE_HOLD))
-        for job_id in sorted(work.open):
+        for job_id in sorted(self._open):
             try:
                 standing = _standing(store.get(job_id), line)
             except NotFound:
                 standing = Standing(job_id, State.CANCELLED, 0, "Its row was removed.")
-            if work.told.get(job_id) != standing:
-                work.told[job_id] = standing
+            if self._told.get(job_id) != standing:
+                self._told[job_id] = standing
                 self._outbox.put(standing)
             if standing.state.is_final:
-                work.open.discard(job_id)
-                work.told.pop(job_id)
+                self._open.discard(job_id)
+                self._told.pop(job_id)
 
 
 def _standing(job: Job, line: Line) -> Standing:

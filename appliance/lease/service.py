@@ -62,9 +62,9 @@ class Service:
         if self._drive is not None:
             for frame in self._drive.replies(time.monotonic()):
                 self._front.send(self._drive.visitor.peer, frame)
-        self._hear_runner()
         for told in self._clerk.heard():
             self._heed(told)
+        self._hear_runner()
         for visitor in self._visitors.vanished(now_s):
             self._bury(visitor)
 
