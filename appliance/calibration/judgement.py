@@ -12,7 +12,7 @@ import numpy as np
 from appliance.calibration import fitting, held_out, scoring
 from appliance.calibration.fitting import Fit
 from appliance.calibration.held_out import HeldOut
-from appliance.calibration.recordings import Run
+from appliance.calibration.recordings import Run, check_kind
 from appliance.errors import RaasError
 from gym_raas.model import Model
 from gym_raas.parameters import Robot
@@ -46,6 +46,7 @@ class Calibration:
 
 def calibrate(robot: Robot, runs: Sequence[Run]) -> Calibration:
     """Fit `runs`, predict left-out parts, and judge. Raises Refused if there is nothing to fit."""
+    check_kind(robot)
     _check_motion(robot, runs)
     fit = fitting.fit(robot.model, runs)
     scores = [scoring.score_run(robot.model, run) for run in runs]

@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.errors import RaasError
+from gym_raas.kinds.known import PENDULUM
+from gym_raas.parameters import Robot
 
 Series = npt.NDArray[np.float64]
 
@@ -69,6 +71,15 @@ class _Row:
     command: float
     t_s: float
     angle_rad: float
+
+
+def check_kind(robot: Robot) -> None:
+    """Only the pendulum's model can be fitted and scored. Raises BadRecording for a robot of another kind."""
+    if robot.kind != PENDULUM.name:
+        raise BadRecording(
+            f"{robot.name!r} is a {robot.kind}, and only a {PENDULUM.noun} can be calibrated or scored. Its constants are "
+            "set by hand, in its file."
+        )
 
 
 def read(path: Path) -> list[Run]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from appliance.calibration import prediction, recordings
-from appliance.calibration.recordings import Run
+from appliance.calibration.recordings import Run, check_kind
 from gym_raas.model import Model
 from gym_raas.parameters import Robot
 
@@ -48,6 +48,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 def score(robot: Robot, paths: Sequence[Path], rest_rad: float | None = None) -> Score:
     """The error on each run of each file. Raises BadRecording."""
+    check_kind(robot)
     files = [_file(robot.model, path, recordings.read(path), rest_rad) for path in paths]
     return Score(
         robot=robot.name,

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from appliance.calibration.recordings import BadRecording, Run, Series
+from appliance.calibration.recordings import BadRecording, Run, Series, check_kind
 from gym_raas.parameters import Robot, RobotFileError, robot_from
 
 RUN_S: Final = 2.5
@@ -36,6 +36,7 @@ def read_bundle(path: Path) -> tuple[Robot, list[Run]]:
                 t_us, counts, commands = (np.asarray(trace[name]) for name in _COLUMNS)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile, yaml.YAMLError, RobotFileError) as error:
         raise BadRecording(f"{path.name} holds no recording of a job: {error}") from error
+    check_kind(robot)
     return robot, runs_of(t_us / 1e6, counts.astype(np.int64), commands.astype(np.float64), robot)
 
 

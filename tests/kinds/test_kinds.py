@@ -15,6 +15,9 @@ import yaml
 from gymnasium.utils.env_checker import check_env
 
 import gym_raas  # noqa: F401 - registers the environments
+from appliance.calibration.judgement import calibrate
+from appliance.calibration.recordings import BadRecording
+from appliance.calibration.scoring import score
 from gym_raas import errors, plants
 from gym_raas.imperfections import Imperfections
 from gym_raas.kinds.kind import Kind
@@ -135,3 +138,10 @@ def test_a_simple_policy_brings_the_cart_to_the_middle() -> None:
         (position_m, velocity_m_s), *_ = env.step([np.clip(-60.0 * position_m - 4.0 * velocity_m_s, -2.0, 2.0)])
     assert abs(position_m) < 0.02
     assert math.isclose(velocity_m_s, 0.0, abs_tol=0.01)
+
+
+def test_a_cart_is_neither_calibrated_nor_scored_but_named(tmp_path: Path) -> None:
+    robot = load_robot(packaged(CART))
+    for refused in (lambda: calibrate(robot, []), lambda: score(robot, [tmp_path / "recording.csv"])):
+        with pytest.raises(BadRecording, match="'packaged cart' is a cart, and only a pendulum can be calibrated"):
+            refused()
