@@ -89,6 +89,7 @@ def test_another_persons_token_moves_nothing_even_with_the_drivers_number(lab: L
     assert (ended.state, ended.steps) == (State.SUCCEEDED, 2)
 
 
+@pytest.mark.slow
 def test_a_recorded_conversation_played_again_does_nothing(lab: Lab, token: str) -> None:
     with _recorder(lab.port) as (port, said):
         client = lab.drive(token, f"raas://127.0.0.1:{port}")
@@ -108,6 +109,7 @@ def test_a_recorded_conversation_played_again_does_nothing(lab: Lab, token: str)
     assert len(lab.store.recent()) == jobs
 
 
+@pytest.mark.slow
 def test_half_open_connections_hold_nobody_up(lab: Lab, token: str) -> None:
     client = lab.drive(token)
     client.step(1.0)
@@ -133,6 +135,7 @@ def test_garbage_from_somebody_with_a_token_is_refused_in_words(lab: Lab) -> Non
             assert answer.code is remote_wire.Denial.MALFORMED
 
 
+@pytest.mark.slow
 def test_a_message_without_end_costs_its_sender_and_nobody_else(lab: Lab, token: str) -> None:
     """Libzmq keeps all parts until the last: the service may end, but the machine's memory stays."""
     with dealer(lab, lab.token("olga")) as olga:

@@ -58,6 +58,7 @@ def test_a_gymnasium_program_drives_by_naming_robot_and_token(lab: Lab, token: s
     assert "closed its environment" in lab.output(job.id)
 
 
+@pytest.mark.slow
 def test_an_old_program_drives_too(lab: Lab, token: str) -> None:
     env = gym.make("raaspendulum-v0", robot=lab.robot, token=token)
     env.reset()
@@ -93,6 +94,7 @@ def test_cancelling_its_job_ends_it(lab: Lab, token: str) -> None:
     assert lab.ended(client.job_id).reason is Reason.BY_USER
 
 
+@pytest.mark.slow
 def test_its_time_ends(lab: Lab, token: str) -> None:
     client = lab.drive(token, lease_s=2.0)
     with pytest.raises(errors.SessionOver):
@@ -103,7 +105,7 @@ def test_its_time_ends(lab: Lab, token: str) -> None:
     assert lab.report(ended.id).limit_s == 2.0
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)])
 def test_a_program_that_vanishes_frees_the_robot_within_two_seconds(lab: Lab, token: str, how: signal.Signals) -> None:
     program = lab.program(token, 10_000)
     assert program.stdout is not None
@@ -118,6 +120,7 @@ def test_a_program_that_vanishes_frees_the_robot_within_two_seconds(lab: Lab, to
     assert lab.report(job.id).steps > 0
 
 
+@pytest.mark.slow
 def test_a_program_that_vanishes_while_it_waits_loses_its_place(lab: Lab, token: str) -> None:
     first = lab.submit("import time; time.sleep(60)")
     eventually(lambda: lab.store.get(first).state is State.RUNNING, WAIT_S)
@@ -130,6 +133,7 @@ def test_a_program_that_vanishes_while_it_waits_loses_its_place(lab: Lab, token:
         lab.store.request_cancel(first, time.time())
 
 
+@pytest.mark.slow
 def test_a_token_that_was_taken_back_ends_the_lease_and_is_refused_then(lab: Lab) -> None:
     token = lab.token("dora")
     client = lab.drive(token)
@@ -142,6 +146,7 @@ def test_a_token_that_was_taken_back_ends_the_lease_and_is_refused_then(lab: Lab
         lab.drive(token)
 
 
+@pytest.mark.slow
 def test_a_service_that_dies_frees_the_robot_and_its_successor_serves(lab: Lab, token: str) -> None:
     client = lab.drive(token)
     client.step(1.0)

@@ -12,7 +12,10 @@ from appliance.jobs import Reason, State
 from tests.lease.lab import Lab, running_lab
 from tests.lease.lossy_network import ROBOT, Network, is_possible, lossy_network
 
-pytestmark = pytest.mark.skipif(not is_possible(), reason="needs root and /dev/net/tun")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not is_possible(), reason="needs root and /dev/net/tun"),
+]
 
 DELAY_S, LOSS = 0.005, 0.01
 STEPS = 200

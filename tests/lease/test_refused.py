@@ -107,6 +107,7 @@ def test_a_permission_that_has_ended_says_so(lab: Lab) -> None:
         lab.drive(lab.token("gus", lasts_s=0.0))
 
 
+@pytest.mark.slow
 def test_the_days_time_is_used_up_at_last(lab: Lab) -> None:
     token = lab.token("hanna")
     client = lab.drive(token)
