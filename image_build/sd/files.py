@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from image_build.sd import boot_line, contents
 from image_build.sd.flavour import Flavour
@@ -35,6 +36,24 @@ def fstab(flavour: Flavour) -> str:
     binds = "bind,nofail,x-systemd.requires=raas-storage.service"
     lines += [f"/data/{name} {path} none {binds} 0 0" for name, path in contents.PERSISTENT]
     return "\n".join(lines) + "\n"
+
+
+#: Services of others whose folders lie on the data partition, and which don't wait for them by themselves.
+_KEEPERS: Final = {
+    "containerd": ("/var/lib/containerd",),
+    "docker": ("/var/lib/docker",),
+    "NetworkManager": ("/etc/NetworkManager/system-connections", "/var/lib/NetworkManager"),
+}
+
+
+def _after(paths: tuple[str, ...]) -> str:
+    """After, not requiring: with a damaged card the service comes up, too."""
+    return f"[Unit]\nAfter={' '.join(f'{_escaped(path)}.mount' for path in paths)}\n"
+
+
+def _escaped(path: str) -> str:
+    """As systemd-escape --path writes it, for the paths that occur here."""
+    return path.strip("/").replace("-", "\\x2d").replace("/", "-")
 
 
 def raas_yaml(flavour: Flavour) -> str:
@@ -71,6 +90,7 @@ def system_files(flavour: Flavour) -> dict[str, File]:
         ),
         # The key is one that Docker 20.10 wants to write, and beside this file it can't.
         "/etc/docker/daemon.json": ('{"log-driver": "none", "deprecated-key-path": "/var/lib/docker/key.json"}\n'),
+        **{f"/etc/systemd/system/{name}.service.d/raas.conf": _after(paths) for name, paths in _KEEPERS.items()},
         "/usr/share/raas/raas.yaml": raas_yaml(flavour),
         "/usr/share/raas/flavour": f"{flavour.name}\n",
         "/usr/share/raas/setup-example.yaml": EXAMPLE,
