@@ -26,6 +26,7 @@ from appliance.calibration.session import entry
 from appliance.export import schema
 from gym_raas import task
 from gym_raas.kinds.known import PENDULUM
+from gym_raas.kinds.known import PENDULUM
 from gym_raas.parameters import Robot, RobotFileError, robot_from
 
 Array = npt.NDArray[np.generic]
@@ -91,6 +92,8 @@ def read(bundle: Path) -> Job:
         with zipfile.ZipFile(bundle) as archive:
             head = msgspec.json.decode(entry(archive, "report.json"), type=_Head)
             robot = robot_from(yaml.safe_load(entry(archive, "robot.yaml")), "robot.yaml")
+            if robot.kind != PENDULUM.name:
+                raise ValueError(f"it drove a robot of kind {robot.kind!r}, and the schema is the pendulum's")
             steps = _steps(entry(archive, "steps.csv").decode())
             with np.load(io.BytesIO(entry(archive, "trace.npz")), allow_pickle=False) as trace:
                 ticks = tuple(

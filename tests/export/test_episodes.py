@@ -11,8 +11,11 @@ import pytest
 from appliance.calibration.recordings import BadRecording
 from appliance.export import episodes, schema
 from gym_raas import task
-from gym_raas.parameters import load_robot
+from gym_raas.kinds.known import KINDS
+from gym_raas.parameters import load_robot, packaged
 from tests.export import bundles
+
+CART = packaged(KINDS["cart"]).read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +90,7 @@ def changed(bundle: Path, target: Path, name: str, change: Callable[[bytes], byt
         ("trace.npz", lambda raw: raw[:100], "is no bundle"),
         ("trace.npz", lambda raw: None, "no trace.npz"),
         ("robot.yaml", lambda raw: b"schema: 9", "is no bundle"),
+        ("robot.yaml", lambda raw: CART, "a robot of kind 'cart'"),
         ("report.json", lambda raw: b"{}", "is no bundle"),
         ("report.json", lambda raw: b"[[[", "is no bundle"),
     ],

@@ -20,7 +20,7 @@ from gym_raas.modern import ModernRobot
 from tests.gym_raas.stand_in import StandIn
 
 #: gymnasium advises a range of [-1, 1]; the task's actions are [-2, 2], as its own Pendulum's are.
-ADVICE = ".*symmetric and normalized space.*"
+ADVICE = ".*symmetric and normalized.* space.*"
 
 
 @pytest.fixture(params=["simulation", "robot"])
