@@ -2,9 +2,11 @@
 
 Unknown are the model's constants that the runs touch, the command's delay if commands change, and each run's start.
 Every run weighs by its own noise. Weak priors around the present robot hold what the data don't tell; a constant whose
-spread stays near its prior's is reported as not told. The covariance is a sandwich. Residuals of an open-loop
-simulation are correlated in time, so each run counts only as many samples as its residuals are independent; and where
-the recording loop's clock wandered, that error grows with the run and can look like another gravity.
+spread stays near its prior's is reported as not told. The covariance is a sandwich, because residuals of an open-loop
+simulation are correlated in time, and the model errs as well. Of many runs, as an experiment on the robot gives, each is
+one draw: what their pulls on the constants scatter is what the constants do. Of few runs, each counts only as many samples
+as its residuals are independent; and where the recording loop's clock wandered, that error grows with the run and can
+look like another gravity.
 """
 
 from __future__ import annotations
@@ -210,13 +212,13 @@ class _Problem:
 
     def described(self, solution: least_squares.Solution, noise_rad: Series) -> Fit:
         model, delay_s, zero_rad = self.meant(solution.unknowns)
-        covariance = self._covariance(solution, noise_rad)[: len(self.names), : len(self.names)]
+        of_all = self._of_runs(solution) if self._spare_runs() else self._covariance(solution, noise_rad)
+        covariance = of_all[: len(self.names), : len(self.names)]
         sd = np.sqrt(np.diag(covariance))
         correlation = covariance / np.outer(sd, sd)
         values = solution.unknowns[: len(self.names)]
-        ends = np.clip(
-            [values - NORMAL_95 * sd, values + NORMAL_95 * sd], *(end[: len(self.names)] for end in self.bounds())
-        )
+        reach = self._factor_95() * sd
+        ends = np.clip([values - reach, values + reach], *(end[: len(self.names)] for end in self.bounds()))
         estimates = tuple(
             Estimate(name, float(value), float(scatter), float(low), float(high), bool(scatter < _NOT_TOLD * spread))
             for name, value, scatter, low, high, spread in zip(self.names, values, sd, *ends, self.spread, strict=True)
@@ -239,6 +241,29 @@ class _Problem:
             found,
             prediction.rmse_rad(found - self.runs[index].angles_rad),
         )
+
+    def _spare_runs(self) -> int:
+        """How many more runs there are than constants; 0 if too few to judge by their scatter."""
+        spare = len(self.runs) - len(self.names)
+        return spare if spare >= len(self.names) else 0
+
+    def _factor_95(self) -> float:
+        """Factor of a standard deviation for 95 %; Student's where runs are counted (its series, two terms)."""
+        spare = self._spare_runs()
+        return NORMAL_95 + (NORMAL_95**3 + NORMAL_95) / (4.0 * spare) if spare else NORMAL_95
+
+    def _of_runs(self, solution: least_squares.Solution) -> Series:
+        """Inverse curvature, with what the runs' pulls on the unknowns scatter in between (clustered by run)."""
+        scaled = solution.jacobian * self.scale
+        noise, row = np.zeros((self.count, self.count)), 0
+        for run in self.runs:
+            rows = slice(row, row := row + len(run.times_s))
+            pull = scaled[rows].T @ solution.residual[rows]
+            noise += np.outer(pull, pull)
+        prior = scaled[row:].T @ scaled[row:]
+        inverse = np.linalg.pinv(scaled.T @ scaled, rcond=1e-14)
+        noise *= len(self.runs) / self._spare_runs()
+        return np.asarray(inverse @ (noise + prior) @ inverse * np.outer(self.scale, self.scale))
 
     def _covariance(self, solution: least_squares.Solution, noise_rad: Series) -> Series:
         """Inverse curvature, with what each run's noise, correlated as it is, makes of the slopes in between."""

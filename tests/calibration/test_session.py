@@ -15,6 +15,7 @@ from appliance.calibration.recordings import BadRecording
 from gym_raas.model import Model
 from gym_raas.parameters import PACKAGED, Robot, load_robot
 from tests.calibration import sitting
+from tests.calibration.independent import Arm
 
 ROBOT = load_robot()
 
@@ -58,6 +59,26 @@ def test_hidden_parameters_and_the_delay_are_recovered_within_their_intervals(se
     assert half["gain_rad_s2_per_command"] < 0.02
     assert half["dead_zone_command"] < 0.02
     assert half["brake_per_s"] < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_95_percent_intervals_of_the_experiment_cover_as_often_as_they_say() -> None:
+    """Recorded by MuJoCo, whose friction is not quite ours, with a delay and a rest angle that nobody knows."""
+    hits: dict[str, list[bool]] = {}
+    for seed in range(2000, 2040):
+        robot, rng = hidden(seed), np.random.default_rng(seed + 1)
+        delay_s, rest_rad = float(rng.integers(1, 5)) * 1e-3, float(rng.uniform(-0.03, 0.03))
+        plant = sitting.recorded(robot, delay_s=delay_s, rest_rad=rest_rad, arm=Arm(robot.model))
+        fit = fitting.fit(ROBOT.model, session.runs_of(*plant.trace(), ROBOT))
+        truth = dataclasses.asdict(robot.model) | {"delay_s": delay_s}
+        for each in fit.estimates:
+            if each.name in truth:
+                hits.setdefault(each.name, []).append(each.low <= truth[each.name] <= each.high)
+    shares = {name: float(np.mean(each)) for name, each in hits.items()}
+    print(shares)
+    assert 0.90 <= np.mean(list(shares.values())) <= 0.99
+    assert min(shares.values()) >= 0.80
 
 
 def test_a_jobs_bundle_is_cut_into_short_runs_that_count_from_hanging(tmp_path: Path) -> None:
