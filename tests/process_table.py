@@ -28,3 +28,15 @@ def processes(marker: str = "") -> Iterator[Process]:
             state = (entry / "stat").read_text().rpartition(") ")[2][0]
             if marker in command and state not in "ZX":
                 yield Process(int(entry.name), entry.stat().st_uid, command)
+
+
+def in_cells(data: Path) -> list[int]:
+    """Process ids of everything that sees a job's folder in a place of its own, so runs in a cell of the appliance in `data`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                mounts = (entry / "mountinfo").read_text().replace(f"{data}/jobs/.cells/", "")
+                if f" {data}/jobs/" in mounts:
+                    found.append(int(entry.name))
+    return found

@@ -364,29 +364,8 @@ sys.stderr.write("[/red] [bold \x1b]8;;http://evil\x07link</pre><img src=x onerr
 sys.exit(3)
 """
 
+#: Deaf to every signal, in three processes and with zombies, and at the wheel.
 STUBBORN = """
-import threading
-for number in range(1, 32):
-    try:
-        signal.signal(number, signal.SIG_IGN)
-    except (OSError, ValueError):
-        pass
-if not os.fork():
-    os.setsid()
-    if not os.fork():
-        while True:
-            time.sleep(1)
-    os._exit(0)
-for _ in range(20):  # zombies
-    if not os.fork():
-        os._exit(0)
-print("end", flush=True)
-while True:
-    time.sleep(1)
-"""
-
-#: Deaf to every signal, in two processes, and at the wheel.
-DRIVING_STUBBORN = """
 import os, signal
 import gym, gym_raas
 for number in range(1, 32):
@@ -396,8 +375,13 @@ for number in range(1, 32):
         pass
 if not os.fork():
     os.setsid()
+    os.fork()
     while True:
         signal.pause()
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+for _ in range(20):  # zombies
+    if not os.fork():
+        os._exit(0)
 env = gym.make("raaspendulum-v0")
 print("deaf", flush=True)
 k = 0
@@ -519,5 +503,6 @@ PROGRAMS = (
         "motor off at the limit; SIGKILL after the grace",
         STUBBORN,
         State.TIMED_OUT,
+        prints=("deaf",),
     ),
 )

@@ -12,8 +12,9 @@ import requests
 
 from appliance.jobs import State
 from appliance.realtime.control import GuardClient, Status
-from tests.abuse.programs import DRIVING_STUBBORN, PROGRAMS, Program
+from tests.abuse.programs import PROGRAMS, STUBBORN, Program
 from tests.appliance_process import REPOSITORY, Appliance, eventually
+from tests.process_table import in_cells
 
 EVIDENCE = REPOSITORY / ".cache" / "abuse"
 
@@ -66,10 +67,10 @@ def test_a_program_that_ignores_everything_loses_the_motor_at_its_limit_and_is_g
     victim: Appliance,
 ) -> None:
     limit_s, grace_s = 6.0, 0.5
-    job_id = victim.submit({"run.py": DRIVING_STUBBORN}).id
+    job_id = victim.submit({"run.py": STUBBORN}).id
     started_s = victim.reaches(job_id, State.RUNNING).started_at
     assert started_s is not None
-    eventually(lambda: not processes(victim), limit_s + grace_s + 5.0, "it is gone")
+    eventually(lambda: not in_cells(victim.paths.data), limit_s + grace_s + 5.0, "it is gone")
     assert time.time() - started_s < limit_s + grace_s + 1.0
     job = victim.finished(job_id)
     assert (job.state, job.reason) == (State.TIMED_OUT, "time_limit")
@@ -81,12 +82,12 @@ def test_a_program_that_ignores_everything_loses_the_motor_at_its_limit_and_is_g
 
 def cancelling_s(victim: Appliance) -> float:
     """From the wish to cancel a program that ignores every signal, to the end of its last process."""
-    job_id = victim.submit({"run.py": DRIVING_STUBBORN}).id
+    job_id = victim.submit({"run.py": STUBBORN}).id
     victim.reaches(job_id, State.RUNNING)
     eventually(lambda: "deaf" in victim.log(job_id), 5.0, "it ignores everything")
     begun_s = time.monotonic()
     victim.client.cancel(job_id)
-    eventually(lambda: not processes(victim), 10.0, "it is gone", pause_s=0.002)
+    eventually(lambda: not in_cells(victim.paths.data), 10.0, "it is gone", pause_s=0.002)
     took_s = time.monotonic() - begun_s
     assert victim.finished(job_id).state == State.CANCELLED
     return took_s
@@ -102,7 +103,7 @@ def host(victim: Appliance) -> dict[str, object]:
     """What of the host a job could leave behind: processes of its user, containers, mounts, sessions."""
 
     def processes_are_gone() -> bool:
-        return not processes(victim)
+        return not in_cells(victim.paths.data)
 
     eventually(processes_are_gone, 5.0, "the job's processes are gone")
     label = f"label=raas={victim.paths.tag}"
@@ -117,20 +118,6 @@ def host(victim: Appliance) -> dict[str, object]:
         "sessions": len(list((victim.paths.runtime / "s").iterdir())),
         "shared memory": sorted(path.name for path in victim.paths.shm.iterdir()),
     }
-
-
-def processes(victim: Appliance) -> list[int]:
-    """Everything that sees one of this appliance's folders in a place of its own, so runs in one of its cells."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                mounts = (entry / "mountinfo").read_text()
-            except OSError:
-                continue
-            if f" {victim.paths.data}/jobs/" in mounts.replace(f"{victim.paths.data}/jobs/.cells/", ""):
-                found.append(int(entry.name))
-    return found
 
 
 def fetched(victim: Appliance, address: str) -> str:

@@ -39,10 +39,11 @@ import time
 import gym, gym_raas
 env = gym.make('raaspendulum-v0')
 print(time.time(), flush=True)
-for k in range(40):
+for k in range({steps}):
     env.step([1.0 if k % 20 < 10 else -1.0])
 env.close()
 """
+STEPS_PER_S = 20
 
 
 @dataclass(frozen=True)
@@ -57,28 +58,36 @@ class Start:
 
 @dataclass(frozen=True)
 class Idle:
-    """Robot idle between two queued jobs beyond settling: median and longest, s; and the median of settling."""
+    """Robot idle between two queued jobs beyond settling: median and longest, s; and the median of settling.
+
+    busy: share of the time, without settling, from the first action of all to the last end, in which a job drove.
+    """
 
     median_s: float
     longest_s: float
     settle_s: float
+    busy: float
 
 
-def measure_queue(jobs: int = QUEUED) -> Idle:
-    """Queue `jobs` programs of 2 s at once, on an appliance of its own."""
-    idle, settles = [], []
+def measure_queue(jobs: int = QUEUED, seconds: int = 2) -> Idle:
+    """Queue `jobs` programs that drive for `seconds` at once, on an appliance of its own."""
+    idle, settles, driven_s = [], [], 0.0
+    program = DRIVING.format(steps=seconds * STEPS_PER_S)
     with tempfile.TemporaryDirectory() as folder, running_appliance(Path(folder)) as appliance:
-        queued = [appliance.submit({"run.py": DRIVING}).id for _ in range(jobs)]
+        queued = [appliance.submit({"run.py": program}).id for _ in range(jobs)]
         ended_s = after_s = 0.0
         for job_id in queued:
             appliance.finished(job_id, 60.0 * jobs)
             report = _report(appliance, job_id)
+            first_s = float(appliance.log(job_id).split()[0])
+            driven_s += report.ended_at - first_s
             if ended_s:
                 rest_s = _resting_s(report.self_test_before) + after_s
-                idle.append(float(appliance.log(job_id).split()[0]) - ended_s - rest_s)
+                idle.append(first_s - ended_s - rest_s)
                 settles.append(rest_s)
             ended_s, after_s = report.ended_at, _resting_s(report.self_test_after)
-    return Idle(statistics.median(idle), max(idle), statistics.median(settles))
+    busy = driven_s / (driven_s + sum(idle))
+    return Idle(statistics.median(idle), max(idle), statistics.median(settles), busy)
 
 
 def measure(rounds: int = ROUNDS) -> Start:
