@@ -26,6 +26,7 @@ from appliance.errors import NotFound
 from appliance.jobs import State
 from appliance.paths import Paths
 from appliance.store import Job, Store
+from gym_raas.kinds.pendulum import PENDULUM
 
 _LOOK_S: Final = 0.05
 _LONGEST_S: Final = 1800.0
@@ -33,6 +34,12 @@ _LONGEST_S: Final = 1800.0
 _NEEDS_QUIET: Final = frozenset({State.WAITING_FOR_ROBOT, State.RUNNING, State.COLLECTING})
 
 _log = logging.getLogger("runner")
+
+
+class _Report(msgspec.Struct, frozen=True):
+    """What is needed of a report."""
+
+    robot_kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,8 @@ class Artist:
         except NotFound as error:
             return Drawn(ok=False, sentence=str(error))
         folder = attempts.results_folder(self.paths, job)
+        if folder is not None and _kind(folder) not in ("", PENDULUM.name):
+            return Drawn(ok=False, sentence="Only a pendulum's runs are drawn as GIFs; this robot is of another kind.")
         if folder is None or not (folder / "result.json").is_file():
             return Drawn(ok=False, sentence="The data of this run are gone, so it can't be drawn.")
         if shutil.disk_usage(self.paths.data).free >> 20 < self.storage.min_free_mb:
@@ -121,3 +130,11 @@ class Artist:
             if path != newest:
                 total -= path.stat().st_size
                 path.unlink(missing_ok=True)
+
+
+def _kind(folder: Path) -> str:
+    """Which kind of robot has left these results; '' where the report doesn't say."""
+    try:
+        return msgspec.json.decode((folder / attempts.REPORT).read_bytes(), type=_Report).robot_kind
+    except msgspec.DecodeError:
+        return ""

@@ -74,6 +74,10 @@ def of(result: Result) -> Course:
         raise NoCourse("run.py made no step, so there is nothing to draw.")
     if len(result.times) > _MOST_SAMPLES or not len(result.times) == len(result.obs) == len(result.actions):
         raise NoCourse("The data of this run can't be drawn: there are too many, or their columns differ in length.")
+    if any(len(each) != 3 for each in result.obs):
+        raise NoCourse(
+            "The data of this run can't be drawn: only a pendulum's can, whose observations have three numbers."
+        )
     times, actions = np.asarray(result.times, float), np.asarray(result.actions, float)
     observed = np.asarray(result.obs, float)
     if not (np.isfinite(times).all() and np.isfinite(actions).all() and np.isfinite(observed).all()):

@@ -76,6 +76,7 @@ def test_two_minutes_of_turning_about_stay_light(tmp_path: Path) -> None:
         result([0.1, 0.1], [0.0, 0.0]),
         result([1e9], [0.0]),
         result([0.1], [math.nan]),
+        Result(times=[0.1], obs=[(1.0, 0.0)], actions=[0.0], costs=[], stdout="", failed=False),
         Result(times=[0.1, 0.2], obs=[(1.0, 0.0, 0.0)], actions=[0.0], costs=[], stdout="", failed=False),
     ],
 )
@@ -188,6 +189,21 @@ def test_a_strangers_row_draws_nothing(subject: str) -> None:
         errand = opened.find(book.DRAW, subject)
         assert errand is not None
         assert '"ok":false' in errand.answer
+        store.close()
+        opened.close()
+
+
+def test_another_kind_of_robot_is_not_drawn_as_a_pendulum() -> None:
+    with set_stage() as stage:
+        job = stage.finish(stage.running("rolls"), steps=5)
+        report = stage.paths.attempt(job.id, 1) / "report.json"
+        report.write_text(report.read_text().replace('"robot_kind":"pendulum"', '"robot_kind":"cart"'))
+        opened, store = Book(stage.paths.database), Store(stage.paths.database)
+        opened.ask(book.DRAW, job.id, time.time(), 0.0, 5)
+        assert Artist(stage.paths, configuration.Config().storage, store, lambda: False).turn(opened)
+        errand = opened.find(book.DRAW, job.id)
+        assert errand is not None
+        assert "Only a pendulum's runs are drawn" in errand.answer
         store.close()
         opened.close()
 
