@@ -1,12 +1,14 @@
 """What does a repository's `requirements.txt` ask for beyond the job image? Pure, apart from reading that one file.
 
 Names and versions are compared with the packages that the job image carries; only the rest needs pip. What pip isn't
-asked here (URLs, other files, options that change where packages come from) is refused with its line.
+asked here (URLs, other files, options that change where packages come from) is refused with its line. Hashes are handed on to pip, which takes no wheel that they don't name; what the image has is
+taken as it is.
 """
 
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -32,6 +34,8 @@ _IGNORED_OPTIONS: Final = (
     "--prefer-binary",
     "--no-cache-dir",
 )
+_REQUIRE_HASHES: Final = "--require-hashes"
+_HASH: Final = re.compile(r"--hash[= ](sha(?:256|384|512):[0-9a-f]{64,128})$")
 _MARKERS: Final = {
     "python_version": "3.11",
     "python_full_version": "3.11.2",
@@ -62,12 +66,19 @@ def check(path: Path, packages: Mapping[str, str]) -> None:
 def wanted(path: Path, packages: Mapping[str, str]) -> str:
     """What pip is to install for the file at `path`: plain requirements, one a line; '' if `packages` satisfy it.
 
-    All that applies here stands in it, so that pip finds versions that go together. Raises BadSource for a bad line.
+    One hash in it makes pip ask for a hash of everything that it installs. All that applies here stands in it, so that pip finds versions that go together. Raises BadSource for a bad line.
     """
     text = _read(path)
     if not unmet(text, packages):
         return ""
-    lines = {f"{_plain_name(found)}{found.specifier}" for found in _applying(text)}
+    asked = _applying(text)
+    needs_hashes = any(line == _REQUIRE_HASHES for _, line in _lines(text)) or any(hashes for _, hashes in asked)
+    if needs_hashes:  # what the image has was checked when it was built, and is no file of the index any more
+        here = _here(packages)
+        asked = [(found, hashes) for found, hashes in asked if _lack(found, here)]
+    lines = {" ".join([f"{_plain_name(found)}{found.specifier}", *hashes]) for found, hashes in asked}
+    if needs_hashes:
+        lines.add(_REQUIRE_HASHES)
     return "".join(f"{line}\n" for line in sorted(lines))
 
 
@@ -82,14 +93,31 @@ def _read(path: Path) -> str:
         raise BadSource(f"{NAME} is not UTF-8 text. Save it as UTF-8.") from error
 
 
-def _applying(text: str) -> list[Requirement]:
-    """The requirements that hold in the job image. Raises BadSource for a bad line."""
+def _applying(text: str) -> list[tuple[Requirement, list[str]]]:
+    """The requirements that hold in the job image, each with its hashes as options. Raises BadSource for a bad line."""
     found = []
     for number, line in _lines(text):
         requirement = _parse(number, line)
         if requirement is not None and _applies(requirement, number, line):
-            found.append(requirement)
+            found.append((requirement, _hashes(number, line)))
     return found
+
+
+def _hashes(number: int, line: str) -> list[str]:
+    """The hashes that a line names, in pip's words. Raises BadSource for what is none."""
+    found = []
+    for option in re.split(r"\s+(?=--)", line)[1:]:
+        matched = _HASH.match(option.strip())
+        if not option.startswith("--hash"):
+            raise BadSource(
+                f"{NAME}, line {number}: the option “{plain(option, 60)}” can't be followed here. Take it out."
+            )
+        if matched is None:
+            raise BadSource(
+                f"{NAME}, line {number}: “{plain(option, 80)}” is no hash. Write --hash=sha256: and 64 hexadecimal digits."
+            )
+        found.append(f"--hash={matched[1]}")
+    return sorted(found)
 
 
 def _plain_name(requirement: Requirement) -> str:
@@ -103,17 +131,22 @@ def unmet(text: str, packages: Mapping[str, str]) -> list[str]:
     >>> unmet("numpy>=1.20\ntorch", {"numpy": "1.26.4"})
     ['torch']
     """
-    here = {canonicalize_name(name): version for name, version in packages.items()}
-    missing = []
-    for asked in _applying(text):
-        name = canonicalize_name(asked.name)
-        if name == _OWN and name not in here:
-            continue
-        if name not in here or asked.extras:  # what an extra brings along only pip knows
-            missing.append(_shown(asked))
-        elif not _satisfies(asked, here[name]):
-            missing.append(f"{_shown(asked)} (there is {here[name]})")
-    return missing
+    here = _here(packages)
+    return [lack for asked, _ in _applying(text) if (lack := _lack(asked, here))]
+
+
+def _here(packages: Mapping[str, str]) -> dict[str, str]:
+    return {canonicalize_name(name): version for name, version in packages.items()}
+
+
+def _lack(asked: Requirement, here: Mapping[str, str]) -> str:
+    """The requirement, and what there is instead; '' if that satisfies it."""
+    name = canonicalize_name(asked.name)
+    if name == _OWN and name not in here:
+        return ""
+    if name not in here or asked.extras:  # what an extra brings along only pip knows
+        return _shown(asked)
+    return "" if _satisfies(asked, here[name]) else f"{_shown(asked)} (there is {here[name]})"
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
@@ -134,7 +167,7 @@ def _lines(text: str) -> list[tuple[int, str]]:
 
 def _parse(number: int, line: str) -> Requirement | None:
     where = f"{NAME}, line {number}"
-    if line.startswith(_IGNORED_OPTIONS):
+    if line.startswith(_IGNORED_OPTIONS) or line == _REQUIRE_HASHES:
         return None
     if line.startswith(("-r", "--requirement", "-c", "--constraint")):
         raise BadSource(f"{where}: other files are not read. Put all requirements into {NAME} itself.")
@@ -143,7 +176,7 @@ def _parse(number: int, line: str) -> Requirement | None:
             f"{where}: the option “{plain(line, 60)}” can't be followed here. Take it out, or put the package beside run.py."
         )
     try:
-        requirement = Requirement(line.partition(" --hash")[0].strip())
+        requirement = Requirement(re.split(r"\s+--", line)[0])
     except (ValueError, RecursionError) as error:  # the library says so of nested and endless ones
         first = str(error).partition("\n")[0]
         raise BadSource(

@@ -39,6 +39,7 @@ _PROCESSES: Final = 128
 _SHOWN_LINES: Final = 12
 _WORDS_BYTES: Final = 16 << 10
 _COPY_SHARE: Final = 3  # wheels, pip's unpacked files, and what is compiled of them
+_MISMATCH: Final = "DO NOT MATCH THE HASHES"
 # What pip says of its options and of itself, not of the packages.
 _NOISE: Final = re.compile(r"^(Looking in|WARNING: (There was an error checking|Retrying|Running pip)|\[?notice)")
 
@@ -217,6 +218,12 @@ def _explained(words: str, door: IndexDoor) -> str:
         return f"requirements.txt can't be installed. {door.trouble} Ask for fewer or smaller ones."
     plain = tree.plain(re.sub(r"https?://\S+", "the index", words), _WORDS_BYTES, lines=True)
     lines = [line for line in plain.splitlines() if line.strip() and not _NOISE.match(line)][-_SHOWN_LINES:]
+    if _MISMATCH in plain:
+        named = "\n".join(line.strip() for line in lines if line.startswith("    "))
+        return (
+            "requirements.txt names a package by its hash, and the index has another file for it. Check the hash: either it "
+            f"is of a file for another machine (add the one for this robot), or the file was changed. pip says:\n{named}"
+        )
     said = "\n".join(tree.plain(line, 300) for line in lines) or "pip said nothing."
     trouble = f" {door.trouble}" if door.trouble else ""
     hint = "Only wheels are installed here, for this robot's Python and processor."

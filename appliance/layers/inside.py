@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -60,6 +61,24 @@ def pip(port: int, *arguments: str) -> None:
         sys.exit(code)
 
 
+def pins(found: dict[str, str]) -> list[str]:
+    """What to install, as arguments of pip's. With hashes where the order has them: so far perhaps no wheel was looked at."""
+    with open(ORDER) as file:
+        lines = file.read().splitlines()
+    if not any("--hash=" in line for line in lines):
+        return [f"{name}=={version}" for name, version in found.items()]
+    names = {plain_name(name) for name in found}
+    chosen = [line for line in lines if plain_name(re.split(r"[\[=<>~!; ]", line)[0]) in names]
+    with open(f"{SCRATCH}/pins.txt", "w") as file:
+        file.write("".join(f"{line}\n" for line in chosen))
+    return ["--require-hashes", f"--requirement={SCRATCH}/pins.txt"]
+
+
+def plain_name(name: str) -> str:
+    """A distribution's name in its one normal form."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def main() -> None:
     """Install what the order asks for and the image lacks."""
     site, report = f"{LAYER}/site", f"{LAYER}/report.json"
@@ -70,8 +89,7 @@ def main() -> None:
     with open(report) as file:
         found = {item["metadata"]["name"]: item["metadata"]["version"] for item in json.load(file)["install"]}
     if found:
-        pins = [f"{name}=={version}" for name, version in found.items()]
-        pip(port, "--quiet", "--no-deps", "--no-compile", f"--target={site}", *pins)
+        pip(port, "--quiet", "--no-deps", "--no-compile", f"--target={site}", *pins(found))
         compiling = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", site]
         subprocess.call([sys.executable, *compiling], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with open(f"{LAYER}/packages.json", "w") as file:

@@ -83,7 +83,7 @@ def test_lines_that_cant_be_checked_are_refused_with_their_number(text: str, mes
 
 def test_pip_is_asked_for_plain_requirements_only(tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
-    path.write_text("--index-url https://evil.example/simple\nNumPy>=1.20 # here\nFlask[async] >=2,<4 --hash=sha256:00\n"
+    path.write_text("--index-url https://evil.example/simple\nNumPy>=1.20 # here\nFlask[async] >=2,<4\n"
                     "pywin32; sys_platform == 'win32'\nflask[async]<4,>=2\n")  # fmt: skip
     assert requirements.wanted(path, IMAGE) == "flask[async]<4,>=2\nnumpy>=1.20\n"
     path.write_text("numpy\n")
@@ -107,3 +107,28 @@ def test_a_submission_that_needs_more_is_refused_with_names_and_what_there_is(tm
 def test_a_file_that_is_no_list_is_refused(tmp_path: Path, content: bytes) -> None:
     bench = Bench(tmp_path)
     assert "requirements.txt is" in bench.refusal(bench.archive(zip_of({"run.py": RUN, "requirements.txt": content})))
+
+
+A, B = "--hash=sha256:" + "a" * 64, "--hash=sha512:" + "b" * 128
+
+
+def test_hashes_are_handed_on_and_then_asked_for_everything_that_the_image_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text(f"numpy>=1.20\nFlask==3.0 \\\n    {B} \\\n    {A}\ntorch\n")
+    assert requirements.wanted(path, IMAGE) == f"--require-hashes\nflask==3.0 {A} {B}\ntorch\n"
+    path.write_text("--require-hashes\nFlask==3.0\n")
+    assert requirements.wanted(path, IMAGE) == "--require-hashes\nflask==3.0\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--hash=sha256:00", "is no hash"),
+        ("--hash=md5:" + "0" * 64, "is no hash"),
+        ("--hash=sha256:" + "0" * 64 + "\t--config-settings=x=y", "option"),
+        ("--global-option=x", "option"),
+    ],
+)
+def test_what_stands_after_a_requirement_is_a_hash_or_refused(option: str, message: str) -> None:
+    with pytest.raises(BadSource, match=message):
+        requirements.unmet(f"flask==3.0 {option}\n", {})

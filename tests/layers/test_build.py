@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -50,9 +51,13 @@ class Yard:
         return self.cache.make(cache.key(requirements, "standard", {}), fill)
 
     def refusal(self, requirements: str) -> str:
+        message = self.refused(requirements)
+        assert list(self.cache._folder.iterdir()) == []
+        return message
+
+    def refused(self, requirements: str) -> str:
         with pytest.raises(BadSource) as refused:
             self.layer(requirements)
-        assert list(self.cache._folder.iterdir()) == []
         return str(refused.value)
 
 
@@ -95,6 +100,21 @@ def test_pips_own_words_are_shown_when_there_is_no_such_version(tmp_path: Path, 
     assert "No matching distribution found for hello>=2" in message
     assert "from versions: 1.0" in message
     assert "127.0.0.1" not in message
+
+
+def test_a_wheel_is_taken_if_its_hash_is_the_one_that_was_asked_for(tmp_path: Path, image: str) -> None:
+    (name, content), other = wheel("hello"), wheel("deeper")
+    yard = Yard(tmp_path, image, (name, content), other)
+    right = hashlib.sha256(content).hexdigest()
+    layer = yard.layer(f"--require-hashes\nhello==1.0 --hash=sha256:{right}\n")
+    assert layer.contents.packages == {"hello": "1.0"}
+    message = Yard(tmp_path / "wrong", image, (name, content), other).refusal(
+        f"--require-hashes\nhello==1.0 --hash=sha256:{'0' * 64}\n"
+    )
+    assert "Check the hash" in message
+    assert right in message, "what the index has is told"
+    message = yard.refused(f"--require-hashes\ndeeper\nhello==1.0 --hash=sha256:{right}\n")
+    assert "deeper" in message
 
 
 def test_source_distributions_are_not_run(tmp_path: Path, image: str) -> None:
