@@ -14,9 +14,10 @@ from rich.table import Table
 from appliance.benchmark import realtime
 from appliance.config import Config
 from gym_raas.physics import SUBSTEP_S
-from tests.bench import loop, many_jobs, simulation, start, steps, substeps, viewers
+from tests.bench import ends, loop, many_jobs, simulation, start, steps, substeps, viewers
 
 Row = tuple[str, str, str]
+STREAM_JOBS, STREAM_S = 50, 10
 
 
 def loop_rows() -> Iterator[Row]:
@@ -84,6 +85,27 @@ def start_rows() -> Iterator[Row]:
     )
 
 
+def stream_rows() -> Iterator[Row]:
+    """A stream of jobs of 10 s: how much of the time the robot is driven."""
+    found = start.measure_queue(STREAM_JOBS, STREAM_S)
+    yield (
+        "robot busy, settling and self-test apart",
+        f"{found.busy * 100.0:.1f} %",
+        f"{STREAM_JOBS} jobs of {STREAM_S} s, settling apart: {found.settle_s:.2f} s",
+    )
+    yield "idle between two of them p50 / max", f"{found.median_s * 1e3:.0f} / {found.longest_s * 1e3:.0f} ms", ""
+
+
+def end_rows() -> Iterator[Row]:
+    """How soon a job is gone that ignores every signal."""
+    cancelled, limit = ends.measure()
+    stages = ", ".join(f"{count} {stage.replace('_', ' ')}" for stage, count in sorted(cancelled.stages.items()))
+    figures = " / ".join(f"{cancelled.percentile(percent):.2f}" for percent in (50.0, 99.0, 100.0))
+    yield "cancel to cell gone p50 / p99 / max", f"{figures} s", stages
+    yield "motor off after its start", f"{limit.off_s:.3f} s", f"time limit {ends.LIMIT_S:g} s"
+    yield "last process gone after its start", f"{limit.gone_s:.2f} s", f"and grace {ends.GRACE_S:g} s"
+
+
 def tick_rows() -> Iterator[Row]:
     """A tick beside an exchange with pigpiod, the loop's memory, and a flood of its job's."""
     found = loop.measure()
@@ -121,6 +143,8 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "simulation": simulation_rows,
     "steps": step_rows,
     "start": start_rows,
+    "stream": stream_rows,
+    "ends": end_rows,
     "loop": loop_rows,
     "tick": tick_rows,
     "viewers": viewer_rows,
