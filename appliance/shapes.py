@@ -204,7 +204,7 @@ class RobotView(msgspec.Struct, frozen=True, kw_only=True):
     """`GET /api/robot`, and event `robot` of the stream (at most 15 a second).
 
     state: RobotState's name in lower case, or `offline` where no loop publishes. t_s: when this was measured, on the
-    robot's own monotonic clock; age_s: how long ago that was.
+    robot's own monotonic clock; age_s: how long ago that was. kind: of robot, which says what the shaft's angle means.
     """
 
     name: str
@@ -233,6 +233,7 @@ class RobotView(msgspec.Struct, frozen=True, kw_only=True):
     queue_paused: bool
     age_s: float
     t_s: float = 0.0
+    kind: str = "pendulum"
 
 
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):

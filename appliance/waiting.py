@@ -24,7 +24,7 @@ _WORKING: Final = {
     (State.PREPARING, Reason.UNPACKING): "Unpacking and checking the archive.",
     (State.PREPARING, Reason.INSTALLING): "Installing what requirements.txt asks for.",
     (State.PREPARING, Reason.TRYING): "Trying it on the simulation first.",
-    (State.WAITING_FOR_ROBOT, Reason.SETTLING): "The pendulum is coming to rest.",
+    (State.WAITING_FOR_ROBOT, Reason.SETTLING): "The robot is coming to rest.",
 }
 _DEFAULT: Final = {
     State.PREPARING: "Getting the program ready.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import gevent
 
@@ -14,10 +15,14 @@ from appliance.config import Config
 from appliance.errors import RobotError
 from appliance.paths import Paths
 from appliance.realtime.control import GuardClient, Reply, Request, Status
+from appliance.realtime.kinds.handling import Handling
+from appliance.realtime.kinds.known import HANDLINGS
 from appliance.shapes import Motion, QueueView, RobotView
 from appliance.webui import robot_view
 from appliance.webui.ring import RingReader
 from appliance.webui.robot_view import Sight
+from gym_raas.kinds.known import PENDULUM
+from gym_raas.parameters import RobotFileError, load_robot
 
 _GUARD_TIMEOUT_S = 0.9
 _MOTION_EVERY = 4  # of the ring's 100 Hz: 25 points a second draw a smooth line
@@ -30,6 +35,7 @@ class Board:
 
     def __init__(self, config: Config, paths: Paths, now_ns: Callable[[], int]) -> None:
         self._config = config
+        self._handling = _handling(config.robot.file)
         self._paths = paths
         self._now_ns = now_ns
         self._ring = RingReader(paths.live_ring)
@@ -45,7 +51,7 @@ class Board:
         record = self._ring.newest(now_ns)
         age_s = 0.0 if record is None else max(0.0, (now_ns - record.t_ns) / 1e9)
         sight = Sight(record, age_s, self._guard, self._guard_problem, self.queue)
-        return robot_view.view(sight, self._config)
+        return robot_view.view(sight, self._config, self._handling)
 
     def motion(self, seconds: float) -> Motion:
         """How the robot has moved in the last seconds."""
@@ -101,3 +107,11 @@ class Board:
         if self._guard is not None and not self._guard_problem:
             return "" if self._guard.loop_alive else "The motor loop isn't running."
         return self._guard_problem or "The robot's guard hasn't answered yet."
+
+
+def _handling(robot_file: str) -> Handling:
+    """That of the robot's kind, once: another robot needs a new start. The reference's where the file can't be read."""
+    try:
+        return HANDLINGS[load_robot(Path(robot_file) if robot_file else None).kind]
+    except RobotFileError:
+        return HANDLINGS[PENDULUM.name]

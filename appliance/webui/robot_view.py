@@ -7,7 +7,7 @@ from typing import Final
 
 from appliance.config import Config
 from appliance.realtime.control import Reply
-from appliance.realtime.fault_sentences import FAULT_SENTENCES
+from appliance.realtime.kinds.handling import Handling
 from appliance.realtime.telemetry import Fault, LiveRecord, RobotState
 from appliance.shapes import JobView, QueueView, RobotView
 
@@ -36,9 +36,9 @@ def state_name(sight: Sight) -> str:
     return RobotState(sight.record.state).name.lower()
 
 
-def view(sight: Sight, config: Config) -> RobotView:
+def view(sight: Sight, config: Config, handling: Handling) -> RobotView:
     """The robot as the API tells it; numbers are rounded to what anybody can see."""
-    record, guard = sight.record or _NOTHING, sight.guard or Reply()
+    record, guard = sight.record or _nothing(handling.kind.home_rad), sight.guard or Reply()
     state = state_name(sight)
     driving = next((job for job in sight.queue.active if job.state == "running"), None)
     return RobotView(
@@ -49,7 +49,7 @@ def view(sight: Sight, config: Config) -> RobotView:
         stopped=state == "stopped",
         stop_who=guard.stop_who,
         stop_why=guard.stop_why,
-        sentence=sentence(sight),
+        sentence=sentence(sight, handling),
         job_id=driving.id if driving is not None else "",
         angle_rad=round(record.angle_rad, 4),
         velocity_rad_s=round(record.velocity_rad_s, 3),
@@ -68,10 +68,11 @@ def view(sight: Sight, config: Config) -> RobotView:
         queue_paused=sight.queue.paused,
         age_s=round(sight.age_s, 3),
         t_s=round(record.t_ns / 1e9, 4),
+        kind=handling.kind.name,
     )
 
 
-def sentence(sight: Sight) -> str:
+def sentence(sight: Sight, handling: Handling) -> str:
     """What the robot is doing and why."""
     state, queue = state_name(sight), sight.queue
     if state == "stopped":
@@ -83,7 +84,9 @@ def sentence(sight: Sight) -> str:
     if state == "fault":
         assert sight.record is not None
         detail = sight.guard.fault_detail if sight.guard is not None else ""
-        return f"{detail or FAULT_SENTENCES[Fault(sight.record.fault)]} Put it right, then resume."
+        return f"{detail or handling.fault_sentences[Fault(sight.record.fault)]} Put it right, then resume."
+    if state == "settling":
+        return handling.settling.format(job=_title(queue.active))
     if state in _BY_STATE:
         return _BY_STATE[state].format(job=_title(queue.active))
     if queue.active:
@@ -94,7 +97,6 @@ def sentence(sight: Sight) -> str:
 
 
 _BY_STATE: Final = {
-    "settling": "The pendulum is being braked to rest, so that {job} starts from hanging still.",
     "armed": "Everything is ready; {job} starts in a moment.",
     "running": "{job} is driving.",
 }
@@ -112,4 +114,6 @@ def _title(active: list[JobView]) -> str:
     return f"“{active[0].name}”" if active[0].name else active[0].source
 
 
-_NOTHING: Final = LiveRecord(0, 0, 0, 0, 0, 0, 0, 3.1415926, 0.0, 0.0, 0.0, 0, 0, 0, 0, 0.0, 0, 0, 0, 0)
+def _nothing(home_rad: float) -> LiveRecord:
+    """What is shown where no loop has ever published: at rest."""
+    return LiveRecord(0, 0, 0, 0, 0, 0, 0, home_rad, 0.0, 0.0, 0.0, 0, 0, 0, 0, 0.0, 0, 0, 0, 0)

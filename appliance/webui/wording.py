@@ -8,6 +8,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from appliance.shapes import JobView, RobotView
+from gym_raas.kinds.kind import Kind, Scale
+from gym_raas.kinds.known import KINDS
 
 STATES: Final = {
     "queued": "Queued",
@@ -85,3 +87,13 @@ def plain_output(content: bytes) -> str:
     """A program's output without anything that a terminal would obey."""
     text = _ESCAPES.sub("", content.decode(errors="replace").replace("\r\n", "\n"))
     return _CONTROLS.sub("", text.replace("\r", "\n"))
+
+
+def kind(robot: RobotView) -> Kind:
+    """What the robot is, and how people read its motion."""
+    return KINDS[robot.kind]
+
+
+def axis(scale: Scale) -> str:
+    """A chart's name: what, and in which unit."""
+    return f"{scale.label.capitalize()}, {scale.unit}"

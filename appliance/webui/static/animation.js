@@ -10,13 +10,14 @@ export function offerAnimation(card, id) {
   const find = (name) => card.querySelector(`[data-animation-${name}]`);
   const form = find("ask"), open = find("open"), copy = find("copy"), says = find("says");
   const address = `/api/jobs/${id}/animation`;
+  const usual = says.textContent;
   let timer = 0;
 
   function show({ state, sentence, url, size_bytes }) {
     const ready = state === "ready";
     form.hidden = ready || state === "waiting" || state === "drawing";
     open.hidden = copy.hidden = !ready;
-    says.textContent = ready ? `${bytes(size_bytes)}. Whoever reaches this appliance can open the link.` : sentence || "The pendulum and its angle, to pass on.";
+    says.textContent = ready ? `${bytes(size_bytes)}. Whoever reaches this appliance can open the link.` : sentence || usual;
     if (ready) open.href = url;
     clearTimeout(timer);
     if (state === "waiting" || state === "drawing") timer = setTimeout(look, AGAIN_MS);

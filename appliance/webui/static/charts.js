@@ -1,25 +1,25 @@
 // Line charts by uPlot: strips that run along with the robot, and plots of a finished run that share one cursor.
 
-import { degrees } from "./motion.js";
+import { kind, position, speed } from "./kinds.js";
 
 const WINDOW_S = 20;
 const HEARTBEAT_S = 2.5; // a robot at rest is told once a second
-const LIMITS = { angle: [-180, 180], speed: [-20, 20], action: [-2.2, 2.2] };
-const SPLITS = { angle: [-180, -90, 0, 90, 180], speed: [-20, -10, 0, 10, 20], action: [-2, 0, 2] };
+const SHOWN = { angle: position, speed };
 const scheme = matchMedia("(prefers-color-scheme: dark)");
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-/** Columns for one line; an angle that jumps across ±180° leaves a gap. A value holds until `end`. */
-function column(times, values, wraps, end = 0) {
+/** Columns for one line in people's units; an angle that jumps across ±180° leaves a gap. A value holds until `end`. */
+function column(times, values, name, end = 0) {
   if (end > times.at(-1)) {
     times = [...times, end];
     values = [...values, values.at(-1)];
   }
-  if (!wraps) return [times, values];
+  if (SHOWN[name]) values = values.map(SHOWN[name]);
+  if (name !== "angle" || !kind.turns) return [times, values];
   const xs = [], ys = [];
   for (let index = 0; index < times.length; index++) {
-    const value = degrees(values[index]), last = ys.at(-1);
+    const value = values[index], last = ys.at(-1);
     if (last != null && Math.abs(value - last) > 180) {
       xs.push((times[index] + times[index - 1]) / 2);
       ys.push(null);
@@ -35,10 +35,10 @@ function options(name, element, { x, lastOne, y, cursor, strokes = [name] }) {
   return {
     width: element.clientWidth, height: element.clientHeight, padding: [6, 16, lastOne ? 0 : 4, 0],
     legend: { show: false }, cursor,
-    scales: { x: { time: false, ...x.scale }, y: { range: y ?? LIMITS[name] } },
+    scales: { x: { time: false, ...x.scale }, y: { range: y ?? kind.limits[name] } },
     axes: [
       { ...axis, ...x.axis, size: lastOne ? 26 : 0, values: lastOne ? x.axis.values : () => [] },
-      { ...axis, size: 42, splits: SPLITS[name] && !y ? () => SPLITS[name] : undefined },
+      { ...axis, size: 42, splits: kind.splits[name] && !y ? () => kind.splits[name] : undefined },
     ],
     series: [{}, ...strokes.map((stroke) => ({ stroke: colour(stroke), width: 1.6, points: { show: false }, spanGaps: false,
       paths: name === "action" ? globalThis.uPlot.paths.stepped({ align: 1 }) : drawn }))],
@@ -142,7 +142,7 @@ export class Strips {
     this.now = now;
     const heard = (this.times.at(-1) ?? -Infinity) > now - HEARTBEAT_S;
     for (const [name, plot] of this.group.plots) {
-      plot.setData(column(this.times, this.values[name], name === "angle", heard ? now : 0));
+      plot.setData(column(this.times, this.values[name], name, heard ? now : 0));
     }
   }
 }
@@ -156,7 +156,7 @@ export class Plots {
   }
 
   plot(name, element, lastOne, seek) {
-    const lines = this.runs.map((run) => column(run.times, run[name], name === "angle"));
+    const lines = this.runs.map((run) => column(run.times, run[name], name));
     const top = name === "cost" ? this.runs.reduce((most, run) => run.cost.reduce((a, b) => Math.max(a, b), most), 1) : 1;
     const x = { scale: { range: [0, Math.max(...this.runs.map((run) => run.end))] }, axis: { values: (_, splits) => splits.map((t) => `${t} s`) } };
     const cursor = { x: true, y: false, drag: { x: false, y: false, setScale: false }, points: { size: 9 }, bind: { mouseleave: () => () => null, mousemove: () => () => null, mouseenter: () => () => null, mousedown: () => () => null, mouseup: () => () => null, dblclick: () => () => null } };

@@ -1,4 +1,4 @@
-// Where was the pendulum at a given moment? Samples come 15 times a second; between them a cubic through angle and
+// Where was the robot at a given moment? Samples come 15 times a second; between them a cubic through angle and
 // speed is indistinguishable from the real motion. Drawing lags a little behind, so that there is always a next sample.
 
 export const LAG_S = 0.14;
@@ -13,12 +13,6 @@ export function between(before, after, t) {
   const angle = (2 * x3 - 3 * x2 + 1) * before.angle + (x3 - 2 * x2 + x) * span * before.speed
     + (3 * x2 - 2 * x3) * after.angle + (x3 - x2) * span * after.speed;
   return { t, angle, speed: before.speed + (after.speed - before.speed) * x, action: before.action };
-}
-
-/** In (-180, 180] degrees. */
-export function degrees(angle) {
-  const turned = (angle * 180) / Math.PI % 360;
-  return turned > 180 ? turned - 360 : turned <= -180 ? turned + 360 : turned;
 }
 
 export class Motion {

@@ -1,4 +1,4 @@
-// Finished runs, one or two: a slider moves through their time, and with it the drawn pendulums and the plots' cursors together.
+// Finished runs, one or two: a slider moves through their time, and with it the drawn robots and the plots' cursors together.
 
 import { Plots } from "./charts.js";
 import { Dial } from "./dial.js";

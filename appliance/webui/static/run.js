@@ -1,23 +1,13 @@
 // One recorded run: its columns, and how it was at any moment of it.
 
+import { kind } from "./kinds.js";
 import { between } from "./motion.js";
-
-/** Angles without jumps, from their cosines and sines, so that the arm can be drawn between two steps. */
-function unwrapped(observations) {
-  let last = Math.PI;
-  return observations.map(([cos, sin]) => {
-    const angle = Math.atan2(sin, cos);
-    last += Math.atan2(Math.sin(angle - last), Math.cos(angle - last));
-    return last;
-  });
-}
 
 export class Run {
   /** @param result what result.json holds; at least one step */
   constructor(result) {
     this.times = result.times;
-    this.angle = unwrapped(result.obs);
-    this.speed = result.obs.map((each) => each[2]);
+    Object.assign(this, kind.run(result.obs));
     this.action = result.actions;
     this.cost = result.costs;
     this.end = result.times.at(-1);
