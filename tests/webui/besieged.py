@@ -41,7 +41,13 @@ class Besieged:
     def path(self, rule: str) -> str:
         """An address that exists, so that an attack that got through would do something."""
         name = "webui" if "/services/" in rule else "keeper"
-        parts = {"<job_id>": self.job_id, "<name>": name, "<verb>": "restart", "<file_name>": "result.json"}
+        parts = {
+            "<job_id>": self.job_id,
+            "<name>": name,
+            "<verb>": "restart",
+            "<hook_id>": "0",
+            "<file_name>": "result.json",
+        }
         for part, value in {**parts, "<version>": "0", "<name:path>": "style.css"}.items():
             rule = rule.replace(part, value)
         return rule
