@@ -39,6 +39,23 @@ def test_without_a_right_to_anything_it_still_carries_on() -> None:
     assert os.geteuid() != 0 or "FIFO priority 80 (Operation not permitted)" in said
 
 
+GUARD = """
+import os, subprocess, sys
+from appliance.realtime import machine
+said = machine.take_guard_priority(80)
+child = [sys.executable, "-c", "import os; print(os.sched_getscheduler(0) == os.SCHED_OTHER)"]
+is_fifo = os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO
+print(said, is_fifo, subprocess.run(child, capture_output=True, text=True).stdout)
+"""
+
+
+def test_the_guard_is_above_ordinary_programs_and_its_children_are_not() -> None:
+    said = subprocess.run([sys.executable, "-c", GUARD], capture_output=True, text=True, check=True).stdout.split()
+    granted = "granted" in said
+    assert "20" in said
+    assert said[-2:] == [str(granted), "True"]
+
+
 @pytest.mark.parametrize(
     ("cpu", "count", "isolated", "allowed", "core"),
     [
