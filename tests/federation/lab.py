@@ -74,6 +74,16 @@ class Lab:
         answer.now_s = member.desk.now_s
         self.pending[number] = member.talk.send(answer)
 
+    def until_write(self, number: int) -> None:
+        """Let a member go on to where it is about to write into a job's log, or has nothing to do."""
+        for _ in range(60):
+            request = self.pending.get(number)
+            if request is None or (isinstance(request, Put) and request.key.startswith(self.keys.queue)):
+                return
+            self.step(number)
+            if self.pending.get(number) is request:
+                return
+
     def lose(self, number: int, *, applied: bool) -> None:
         """The answer is lost, or already the request."""
         request = self.pending.get(number)
