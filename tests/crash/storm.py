@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
 import os
 import random
@@ -10,6 +11,7 @@ import signal
 import time
 import zipfile
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -40,7 +42,7 @@ LONGEST_PAUSE_S = 5.0
 WAITING_JOBS = 2
 #: Kills between two lines that say how far it is.
 TELL_EVERY = 10
-_AGAIN_S = 60.0
+_AGAIN_S = 180.0
 
 
 class Storm:
@@ -160,7 +162,12 @@ class Storm:
             for folder in folders
             if not folder.is_dir() or report_of(folder) is None
         ]
-        found += [f"{job.id}: {problem}" for folder in folders if folder.is_dir() for problem in broken(folder)]
+        found += [
+            f"{job.id}: {problem}"
+            for folder in folders
+            if folder.is_dir()
+            for problem in (*broken(folder), *gaps(folder))
+        ]
         ended = [report.reason for report in reports if report is not None]
         if ended[:-1] != ["interrupted"] * (len(ended) - 1):
             found.append(f"{job.id} ran again without being marked: {ended}")
@@ -210,6 +217,13 @@ def broken(folder: Path) -> list[str]:
         inside = {Path(name).name: hashlib.sha256(bundle.read(name)).hexdigest() for name in bundle.namelist()}
     wrong += [f"{name} in bundle.zip" for name, digest in report.files.items() if inside.get(name) != digest]
     return [f"{name} is broken" for name in wrong]
+
+
+def gaps(folder: Path) -> list[str]:
+    """Where a step is absent from the data of an attempt: each says how many boundaries were missed before it."""
+    with (folder / "steps.csv").open() as file:
+        rows = [(int(row["k"]), int(row["missed"])) for row in csv.DictReader(file)]
+    return [f"no step before {now}" for (before, _), (now, missed) in pairwise(rows) if now != before + 1 + missed]
 
 
 def sha256(path: Path) -> str:
