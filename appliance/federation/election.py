@@ -6,6 +6,8 @@ by the server's clock. Two at once would only waste work, because the index's he
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from appliance.federation import entries
@@ -14,7 +16,8 @@ from appliance.federation.signing import Untrusted
 from appliance.federation.station import Made, Station
 from appliance.federation.timing import has_expired
 
-ROLE = "compactor"
+#: What the operator writes into the certificate of whom it chooses.
+ROLE: Final = "compactor"
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

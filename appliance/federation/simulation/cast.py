@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 
-from appliance.federation.compaction import ROLE
+from appliance.federation.election import ROLE
 from appliance.federation.signing import Certificate, Ed25519, Ed25519Signer, Identity, Roster, Scheme, Signer, certify
 
 FLEET = "simulated"
