@@ -123,7 +123,7 @@ def test_the_cart_of_another_robot_goes_to_the_middle(tmp_path: Path) -> None:
     (tmp_path / "run.py").write_text(program)
     done = subprocess.run([sys.executable, "run.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert -3.0 < float(done.stdout.split()[0]) < 0.0
+    assert abs(float(done.stdout.split()[0])) < 2.0
 
 
 def test_every_file_and_module_that_another_robot_needs_is_there() -> None:
