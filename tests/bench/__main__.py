@@ -107,7 +107,7 @@ def end_rows() -> Iterator[Row]:
 
 
 def tick_rows() -> Iterator[Row]:
-    """A tick beside an exchange with pigpiod, the loop's memory, and a flood of its job's."""
+    """A tick beside an exchange with pigpiod, the loop's memory, a flood of its job's, and a crowd."""
     found = loop.measure()
     (first, second), flooded = found.quiet, found.flooded
     yield "work in a tick p50 / p99", _pair_us(second.work_us), ""
@@ -117,6 +117,7 @@ def tick_rows() -> Iterator[Row]:
     yield "page faults, growth of memory while driven", f"{faults}, {grown_kb} kB", f"2 x {loop.SECONDS:.0f} s"
     yield "late p50 / p99, quiet", f"{_pair_us(first.late_us)} and {_pair_us(second.late_us)}", "before and after"
     yield "late p50 / p99, flooded", _pair_us(flooded.late_us), "64 MiB frames and 100,000 small ones in turn"
+    yield f"late p50 / p99, {loop.VIEWERS} viewers", _pair_us(found.viewed.late_us), "on the real page"
 
 
 def viewer_rows() -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""What does a tick of the loop cost beside one exchange with pigpiod, does it touch the memory manager, and does a flood reach it?
+"""What does a tick of the loop cost beside one exchange with pigpiod, does it touch the memory manager, and does a flood reach it, or a crowd?
 
 The exchange is what any client would do in a tick: both duties, the dead-man's refresh and the clock in one send, then all four
 replies. It is measured against the same twin, on the loop's core and one priority below it, right after the loop's own run.
@@ -6,11 +6,14 @@ replies. It is measured against the same twin, on the loop's core and one priori
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +25,7 @@ from appliance.realtime.pigpiod_protocol import REPLY, Cmd, request, words
 from tests.bench.process_memory import Memory
 
 SECONDS = 20.0
+VIEWERS = 100
 DRIVER = """
 import sys, time
 import gymnasium, gym_raas
@@ -59,37 +63,72 @@ class Loop:
 
 @dataclass(frozen=True)
 class Found:
-    """Two quiet runs, one under a flood, and the exchange."""
+    """Two quiet runs, one under a flood, one with viewers, and the exchange."""
 
     quiet: tuple[Loop, Loop]
     flooded: Loop
+    viewed: Loop
     exchange_us: tuple[float, float]
 
 
 def measure(seconds: float = SECONDS) -> Found:
-    """Take quiet, flooded, quiet, each on a rig of its own; the exchange after the last one."""
+    """Take quiet, flooded, viewed, quiet, each on a rig of its own; the exchange after the last one."""
     with running_rig() as rig:
-        first = _run(rig, seconds, flood=False)
+        first = _run(rig, seconds, _nothing)
     with running_rig() as rig:
-        flooded = _run(rig, seconds, flood=True)
+        flooded = _run(rig, seconds, _flooding)
     with running_rig() as rig:
-        second = _run(rig, seconds, flood=False)
+        viewed = _run(rig, seconds, lambda _: _watching(rig, seconds))
+    with running_rig() as rig:
+        second = _run(rig, seconds, _nothing)
         exchange_us = _exchange(rig, seconds / 4.0)
-    return Found((first, second), flooded, exchange_us)
+    return Found((first, second), flooded, viewed, exchange_us)
 
 
-def _run(rig: Rig, seconds: float, *, flood: bool) -> Loop:
-    with rig.session(seconds + 20.0, os.getgid()) as drive:
-        flooder = subprocess.Popen([sys.executable, "-c", _FLOOD, drive.address]) if flood else None
+@contextlib.contextmanager
+def _nothing(_address: str) -> Iterator[None]:
+    yield
+
+
+@contextlib.contextmanager
+def _flooding(address: str) -> Iterator[None]:
+    with subprocess.Popen([sys.executable, "-c", _FLOOD, address]) as flooder:
+        try:
+            yield
+        finally:
+            flooder.kill()
+
+
+@contextlib.contextmanager
+def _watching(rig: Rig, seconds: float) -> Iterator[None]:
+    """The real page of this robot, and so many who look at it."""
+    paths = rig.paths
+    page = [sys.executable, "-m", "appliance.webui", "--data", str(paths.data), "--config", str(paths.config)]
+    page += ["--runtime-root", str(paths.runtime.parent), "--port", "0"]
+    with subprocess.Popen(page, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as web:
+        assert web.stdout is not None
+        try:
+            port = web.stdout.readline().strip().rpartition(":")[2].rstrip("/")
+            viewers = [sys.executable, "-m", "tests.bench.audience", port, str(VIEWERS), str(seconds), os.devnull]
+            with subprocess.Popen(viewers, stdout=subprocess.PIPE, text=True) as audience:
+                assert audience.stdout is not None
+                assert audience.stdout.readline() == "connected\n", "all viewers are connected"
+                try:
+                    yield
+                finally:
+                    audience.kill()
+        finally:
+            web.terminate()
+
+
+def _run(rig: Rig, seconds: float, beside: Callable[[str], AbstractContextManager[None]]) -> Loop:
+    with rig.session(seconds + 120.0, os.getgid()) as drive, beside(drive.address):
         driver = [sys.executable, "-W", "ignore", "-c", DRIVER, str(seconds)]
         process = subprocess.Popen(driver, env={**os.environ, "RAAS_ROBOT": drive.address})
         time.sleep(seconds / 4.0)  # whatever is touched for the first time has been touched
         before = Memory.of(rig.loop_pid())
         process.wait()
         after = Memory.of(rig.loop_pid())
-        if flooder is not None:
-            flooder.kill()
-            flooder.wait()
         _, ticks = drive.records()
     late_us, work_us = (_percentiles([getattr(tick, name) for tick in ticks]) for name in ("late_us", "work_us"))
     return Loop(late_us, work_us, after.faults - before.faults, after.resident_kb - before.resident_kb)

@@ -229,6 +229,58 @@ def test_a_stop_is_quick_while_the_job_floods_its_socket(rig: Rig) -> None:
     assert rig.off_after_ms(since_ns) < SLACK_MS
 
 
+def test_a_stop_is_quick_in_a_flood_with_page_and_gateway_standing_still(own: Rig) -> None:
+    with standing_page(own) as page, flooded(own):
+        own.driving()
+        for pid in (page, own.child("gateway")):
+            os.kill(pid, signal.SIGSTOP)
+        since_ns = time.monotonic_ns()
+        reply = own.stop()
+        assert reply.ok, reply.error
+        assert own.off_after_ms(since_ns) < SLACK_MS
+        os.kill(page, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def standing_page(rig: Rig) -> Iterator[int]:
+    """The real page on this robot; yields its process id once it serves."""
+    command = [sys.executable, "-m", "appliance.webui", "--data", str(rig.paths.data), "--port", "0"]
+    command += ["--config", str(rig.folder / "raas.yaml"), "--runtime-root", str(rig.paths.runtime.parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as page:
+        assert page.stdout is not None
+        try:
+            assert page.stdout.readline().startswith("http")
+            yield page.pid
+        finally:
+            page.send_signal(signal.SIGCONT)
+            page.terminate()
+
+
+@contextlib.contextmanager
+def flooded(rig: Rig) -> Iterator[None]:
+    """Frames of 64 MiB at whatever socket the session has, as fast as they go."""
+    done = threading.Event()
+
+    def flood() -> None:
+        frame = bytes(64 << 20)
+        while not done.wait(0.01):
+            address = rig.paths.session(int(rig.session or "1", 16)) / wire.SOCKET_NAME
+            with zmq.Context.instance().socket(zmq.DEALER) as socket, contextlib.suppress(zmq.Again):
+                socket.linger = 0
+                socket.connect(f"ipc://{address}")
+                if socket.poll(100, zmq.POLLOUT):
+                    socket.send(frame, zmq.NOBLOCK)
+                    done.wait(0.05)
+
+    attack = threading.Thread(target=flood)
+    attack.start()
+    try:
+        yield
+    finally:
+        done.set()
+        attack.join()
+
+
 # -- what dies ----------------------------------------------------------------------------------------------------
 
 
