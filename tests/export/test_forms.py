@@ -109,3 +109,13 @@ def test_lerobot_episodes_say_where_their_frames_are_and_whence_they_come(
     tasks = parquet.read_table(data_set / "meta" / "tasks.parquet")
     assert json.loads(tasks.schema.metadata[b"pandas"])["index_columns"] == ["task"]
     assert set(rows[0]["tasks"]) <= set(tasks["task"].to_pylist())
+
+
+def test_lerobots_own_loader_reads_it(recorded: Sequence[Episode], data_set: Path) -> None:
+    loader = pytest.importorskip("lerobot.datasets.lerobot_dataset", reason="lerobot isn't installed")
+    found = loader.LeRobotDataset("local/raas", root=data_set)
+    assert (len(found), found.num_episodes, found.fps) == (49, 3, 20)
+    assert found[12]["action"].item() == pytest.approx(recorded[1].clipped_actions[0])
+    assert found[12]["task"] == "Swing the pendulum up and hold it upright."
+    ahead = loader.LeRobotDataset("local/raas", root=data_set, episodes=[1], delta_timestamps={"action": [0.0, 0.05]})
+    assert ahead[0]["action"].flatten().tolist() == pytest.approx(recorded[1].clipped_actions[:2].tolist())
