@@ -265,11 +265,12 @@ def flooded(rig: Rig) -> Iterator[None]:
         frame = bytes(64 << 20)
         while not done.wait(0.01):
             address = rig.paths.session(int(rig.session or "1", 16)) / wire.SOCKET_NAME
-            with zmq.Context.instance().socket(zmq.DEALER) as socket, contextlib.suppress(zmq.Again):
-                socket.linger = 0
-                socket.connect(f"ipc://{address}")
-                if socket.poll(100, zmq.POLLOUT):
-                    socket.send(frame, zmq.NOBLOCK)
+            stranger: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+            with contextlib.closing(stranger), contextlib.suppress(zmq.Again):
+                stranger.linger = 0
+                stranger.connect(f"ipc://{address}")
+                if stranger.poll(100, zmq.POLLOUT):
+                    stranger.send(frame, zmq.NOBLOCK)
                     done.wait(0.05)
 
     attack = threading.Thread(target=flood)
