@@ -16,11 +16,11 @@ from appliance.intake.preparing import Prepared
 from appliance.jobs import State
 from appliance.notify import Notifier
 from appliance.paths import Paths
-from appliance.runner import Parts, Runner
 from appliance.running import results
 from appliance.running.cell import Fitting
 from appliance.shapes import Report
 from appliance.store import Job, NewJob, Store
+from appliance.worker import Parts, Runner
 from gym_raas.parameters import PACKAGED
 from tests.fake_guard import FakeGuard
 from tests.patience import eventually

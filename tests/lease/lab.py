@@ -26,11 +26,11 @@ from appliance.lease.permissions import Permissions
 from appliance.lifeline import die_with_parent
 from appliance.notify import Notifier
 from appliance.paths import Paths
-from appliance.runner import Parts, Runner
 from appliance.running import results
 from appliance.running.cell import Fitting
 from appliance.shapes import Report
 from appliance.store import Job, NewJob, Store
+from appliance.worker import Parts, Runner
 from gym_raas.parameters import PACKAGED
 from gym_raas.remote_client import LeaseWish, RemoteClient
 from gym_raas.remote_token import LeaseToken

@@ -72,7 +72,7 @@ RULES = (
     Rule("appliance.realtime", ("bottle", "boto3", "docker", "gevent", "sqlite3"), "the motor's processes stay small"),
     Rule("appliance.realtime", ("appliance.webui", "image_build"), "the motor is safe whatever happens above it"),
     Rule("appliance.webui", ("docker",), "Docker's socket is root, and only the runner reaches it"),
-    Rule("appliance.webui", ("appliance.runner", "image_build"), "it talks to the runner by rows"),
+    Rule("appliance.webui", ("appliance.runner", "appliance.worker", "image_build"), "it talks to the runner by rows"),
 )
 # All that the motor's processes share with the rest.
 BELOW_REALTIME = (
