@@ -178,10 +178,6 @@ def test_no_stranger_at_the_job_s_socket_disturbs_the_driver(driven: Driven) -> 
     onslaught(driven.hear_stream, STREAMS, SAMPLE)
 
 
-def test_nothing_over_http_reaches_the_guard_but_stop_and_resume(page: tuple[Stage, WebProcess]) -> None:
-    onslaught(lambda data: to_the_page(*page, data), REQUESTS, SAMPLE)
-
-
 @pytest.mark.chaos
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("right", RIGHTS)
@@ -197,5 +193,5 @@ def test_nor_the_job_s_socket(driven: Driven) -> None:
 
 @pytest.mark.chaos
 @pytest.mark.timeout(3600)
-def test_nor_the_page(page: tuple[Stage, WebProcess]) -> None:
+def test_nothing_over_http_reaches_the_guard_but_stop_and_resume(page: tuple[Stage, WebProcess]) -> None:
     onslaught(lambda data: to_the_page(*page, data), REQUESTS, MANY)
