@@ -26,7 +26,6 @@ from appliance.calibration.session import entry
 from appliance.export import schema
 from gym_raas import task
 from gym_raas.kinds.known import PENDULUM
-from gym_raas.kinds.known import PENDULUM
 from gym_raas.parameters import Robot, RobotFileError, robot_from
 
 Array = npt.NDArray[np.generic]
