@@ -149,7 +149,9 @@ def _start_all(setting: _Setting, supervisor: Supervisor, *, sample: bool) -> No
         setting.say("fleet", f"'{setting.config.federation.fleet}' in the bucket {setting.config.federation.bucket}")
     lease = setting.config.lease
     if lease.enabled:
-        supervisor.start(_child(setting, "lease", setting.command("appliance.lease")), paths.lease_line.exists, _READY_S)
+        supervisor.start(
+            _child(setting, "lease", setting.command("appliance.lease")), paths.lease_line.exists, _READY_S
+        )
         setting.say("driving over the network", f"{lease.address or setting.config.web.address}, port {lease.port}")
     paths.address.write_text(setting.url)
 

@@ -21,7 +21,9 @@ _GROUP_AND_OTHERS: Final = 0o077
 SETTINGS: Final = Path("/etc/raas")
 
 
-_RESIDUALS: Final = "SELECT residual FROM job WHERE residual IS NOT NULL AND place <> 'away' ORDER BY ended_at DESC LIMIT 60"
+_RESIDUALS: Final = (
+    "SELECT residual FROM job WHERE residual IS NOT NULL AND place <> 'away' ORDER BY ended_at DESC LIMIT 60"
+)
 
 
 def database(path: Path) -> tuple[Database, float]:

@@ -51,7 +51,8 @@ def options(
         str, typer.Option(envvar="RAAS_TOKEN", help="Handed out by the appliance's owner, where one is needed")
     ] = "",
     ca: Annotated[
-        str, typer.Option("--ca", envvar="RAAS_CA", help="Certificate (PEM) of whoever signed the appliance's, for https")
+        str,
+        typer.Option("--ca", envvar="RAAS_CA", help="Certificate (PEM) of whoever signed the appliance's, for https"),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")] = False,
 ) -> None:

@@ -39,9 +39,9 @@ from appliance.webui.job_images import JobImages
 from appliance.webui.job_routes import JobRoutes
 from appliance.webui.job_views import Lens
 from appliance.webui.leaderboard import LeaderboardRoutes
+from appliance.webui.lease_routes import LeaseRoutes
 from appliance.webui.metrics import Metrics
 from appliance.webui.owner_calibration import OwnerCalibration
-from appliance.webui.lease_routes import LeaseRoutes
 from appliance.webui.owner_looks import Looks
 from appliance.webui.owner_pages import OwnerFrame, OwnerPages
 from appliance.webui.owner_settings import OwnerSettings

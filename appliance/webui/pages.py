@@ -95,7 +95,13 @@ class Pages:
         title = view.name or wording.source(view)
         again = urlencode({"git_url": view.source, "ref": view.ref, "name": view.name})
         return self._page(
-            "job.html", title, "jobs", job=view, tail=wording.plain_output(tail), again=again, data={"job": view},
+            "job.html",
+            title,
+            "jobs",
+            job=view,
+            tail=wording.plain_output(tail),
+            again=again,
+            data={"job": view},
             may_name=leaderboard.may_name(request, row),
         )
 

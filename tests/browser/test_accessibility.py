@@ -32,7 +32,18 @@ def test_no_page_keeps_anybody_out(
     watcher.watch(context)
     watcher.expected.add("404 (")
     page = context.new_page()
-    paths = ["/", "/submit", "/jobs", f"/jobs/{running.id}", f"/jobs/{done.id}", "/jobs/x", "/login", "/claim", "/api", "/leaderboard"]
+    paths = [
+        "/",
+        "/submit",
+        "/jobs",
+        f"/jobs/{running.id}",
+        f"/jobs/{done.id}",
+        "/jobs/x",
+        "/login",
+        "/claim",
+        "/api",
+        "/leaderboard",
+    ]
     paths += ["/compare", f"/compare?a={done.id}&b={done.id}"]
     found = {}
     for path in (*paths, *(f"/owner{room}" for room in OWNERS)):

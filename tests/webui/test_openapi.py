@@ -18,7 +18,12 @@ from tests.webui.conftest import set_stage
 from tests.webui.http_calls import call
 from tests.webui.stage import Stage, WebProcess, furnish
 
-NAMES = {"<job_id>": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "<file_name>": "result.json", "<name>": "nobody", "<hook_id>": "0123456789abcdef"}
+NAMES = {
+    "<job_id>": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "<file_name>": "result.json",
+    "<name>": "nobody",
+    "<hook_id>": "0123456789abcdef",
+}
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
 
