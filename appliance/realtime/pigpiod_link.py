@@ -138,15 +138,8 @@ class _Attempt:
         if self._phase is not _Phase.UP:
             return Received(False, Fault.LINK_LOST, (), False, now_us)
         reports, self._reports = self._reports, []
-        lost, self._lost_reports = self._lost_reports or self._is_silent(now_us), False
+        lost, self._lost_reports = self._lost_reports, False
         return Received(True, fault, reports, lost, now_us - self._lag_us)
-
-    def _is_silent(self, now_us: int) -> bool:
-        """Whether reports are missing, which come all the time. Raises BrokenLink when they seem to have ended."""
-        silent_us = now_us - self._reported_us
-        if silent_us > _LOST_US:
-            raise BrokenLink("the robot reports nothing any more")
-        return silent_us > self._slow_us
 
     def _connect(self, now_us: int) -> None:
         if self._commands.is_open() and self._notifications.is_open():
@@ -157,7 +150,10 @@ class _Attempt:
             raise BrokenLink("the robot doesn't take the connection")
 
     def _judge(self, now_us: int) -> Fault:
-        """Compare the oldest unanswered request with its deadlines, and look at the dead-man.
+        """Compare the oldest unanswered request and the newest report with their deadlines, and look at the dead-man.
+
+        Reports come all the time, with an unplugged encoder, too: silence is the link's fault. None of it is lost yet, as a
+        gap in their numbers would say so.
 
         A dead-man that has tripped although this process lives: link or loop were too slow. It matters where the motor is
         meant to run; otherwise it is taken back and nobody needs to know.
@@ -165,8 +161,11 @@ class _Attempt:
         waited_us = now_us - self._asked[0].sent_us if self._asked else 0
         if waited_us > _LOST_US:
             raise BrokenLink("the robot doesn't answer")
+        silent_us = now_us - self._reported_us
+        if silent_us > _LOST_US:
+            raise BrokenLink("the robot reports nothing any more")
         cut_off = self._tripped and self._bridge.command is not None
-        return Fault.LINK_SLOW if waited_us > self._slow_us or cut_off else Fault.NONE
+        return Fault.LINK_SLOW if max(waited_us, silent_us) > self._slow_us or cut_off else Fault.NONE
 
     def _read_replies(self, now_us: int) -> None:
         data = self._commands.receive()
