@@ -251,8 +251,8 @@ READY = b"\\x04\\x1c\\x05READY\\x0bSocket-Type\\x00\\x00\\x00\\x06DEALER"
 
 def attack(*pieces, wait_s=0.0):
     with socket.socket(socket.AF_UNIX) as s:
+        s.connect(PATH)  # waits while the line of those who want in is full
         s.settimeout(1.0)
-        s.connect(PATH)
         try:
             for piece in pieces:
                 s.sendall(piece)
