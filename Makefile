@@ -67,7 +67,7 @@ hardware: setup-dev ## Draw the robot's wiring, and make and picture the parts t
 
 pictures: setup-dev ## Make the pictures of the documents anew
 	@$(SUDO) $(PYTHON) docs/pictures.py
-	@$(PYTHON) docs/structure.py
+	@$(PYTHON) -m docs.structure
 
 release: setup-dev ## Build what is published, from the last commit, into the empty folder build/release
 	@$(SUDO) $(PYTHON) -m image_build.release

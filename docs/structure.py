@@ -1,4 +1,4 @@
-"""Draw the house, one picture a level, from what is there: `python docs/structure.py`, with Graphviz.
+"""Draw the house, one picture a level, from what is there: `python -m docs.structure`, with Graphviz.
 
 The rooms and who imports whom come from the code, the processes from ARCHITECTURE.md's table; a test compares what was
 drawn with what would be drawn now.
@@ -7,21 +7,16 @@ drawn with what would be drawn now.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-HERE: Final = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+from tests.docs.test_architecture import table
+from tests.style.tree import imports, modules
 
-import itertools
-
-from tests.docs.test_architecture import table  # noqa: E402 - found through the line above
-from tests.style.tree import imports, modules  # noqa: E402
-
-FOLDER: Final = HERE / "structure"
+FOLDER: Final = Path(__file__).resolve().parent / "structure"
 HEAD: Final = """digraph {
   graph [rankdir=%s bgcolor=white pad=0.25 nodesep=0.28 ranksep=0.5 fontname="Helvetica" fontsize=11 fontcolor="#52606d" color="#cbd2d9" style=rounded]
   node [shape=box style="rounded,filled" fillcolor="#f0f4f8" color="#829ab1" fontname="Helvetica" fontsize=11 fontcolor="#102a43" margin="0.14,0.08"]

@@ -13,7 +13,7 @@ from tests.docs.test_architecture import NAMES, TEXT, exists, table
 @pytest.mark.parametrize("name", structure.PICTURES)
 def test_a_picture_was_drawn_from_what_is_there(name: str) -> None:
     drawn = (structure.FOLDER / f"{name}.svg").read_text()
-    assert structure.mark(structure.PICTURES[name]()) in drawn, "stale: run `python docs/structure.py`"
+    assert structure.mark(structure.PICTURES[name]()) in drawn, "stale: run `python -m docs.structure`"
     assert f"docs/structure/{name}.svg" in TEXT
 
 
