@@ -47,18 +47,17 @@ class Workers:
     config: Config
     stopping: threading.Event
 
-    def start(self) -> None:
-        """Begin, in threads that end with the process."""
+    def start(self) -> tuple[threading.Thread, ...]:
+        """Begin, in threads that end with the process, or soon after `stopping` for whoever waits for them."""
         opened = Book(self.paths.database)
         opened.begin_anew()
         opened.close()
-        for number in range(_LOOKERS):
-            self._thread(f"look-{number}", self._look)
-        self._thread("draw", self._draw)
-        self._thread("hooks", self._deliver)
-
-    def _thread(self, name: str, work: Callable[[], None]) -> None:
-        threading.Thread(target=work, name=name, daemon=True).start()
+        lookers = {f"look-{number}": self._look for number in range(_LOOKERS)}
+        works = {**lookers, "draw": self._draw, "hooks": self._deliver}
+        threads = tuple(threading.Thread(target=work, name=name, daemon=True) for name, work in works.items())
+        for thread in threads:
+            thread.start()
+        return threads
 
     def _look(self) -> None:
         self._serve(self._look_round, _SOON_S)

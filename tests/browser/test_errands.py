@@ -24,9 +24,11 @@ def stage() -> Iterator[Stage]:
     """One whose runner performs errands, and looks at repositories on this machine."""
     with set_stage("fetch: {allow_http: true, allow_private: true}\n") as stage:
         stopping = threading.Event()
-        Workers(stage.paths, configuration.load(stage.paths.config), stopping).start()
+        threads = Workers(stage.paths, configuration.load(stage.paths.config), stopping).start()
         yield stage
         stopping.set()
+        for thread in threads:
+            thread.join()
 
 
 @pytest.fixture

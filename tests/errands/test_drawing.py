@@ -106,9 +106,11 @@ def test_a_course_goes_through_its_samples_and_has_a_state_at_any_time(
 def worked() -> Iterator[tuple[Stage, WebProcess]]:
     with set_stage() as stage, stage.serve() as web:
         stopping = threading.Event()
-        Workers(stage.paths, configuration.load(stage.paths.config), stopping).start()
+        threads = Workers(stage.paths, configuration.load(stage.paths.config), stopping).start()
         yield stage, web
         stopping.set()
+        for thread in threads:
+            thread.join()
 
 
 def state(web: WebProcess, job_id: str) -> str:

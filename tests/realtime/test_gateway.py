@@ -100,7 +100,7 @@ MALFORMED = {
     "one byte": b"\0",
     "too long": wire.Action(1, 0.0).pack() + b"x",
     "too short": wire.Action(1, 0.0).pack()[:-1],
-    "another version": b"RW\x02\x02" + bytes(12),
+    "another version": b"RW" + bytes([wire.VERSION + 1, 2]) + bytes(12),
     "a reply": wire.Refused(1, Refusal.BUSY, "").pack(),
     "not a number": wire.Action(1, float("nan")).pack(),
     "infinite": wire.Action(1, float("inf")).pack(),

@@ -17,7 +17,7 @@ from tests.systemd.machine import PYTHON, Machine
 
 pytestmark = pytest.mark.timeout(600)
 #: Names of waiting cells, and process ids.
-_NUMBER = re.compile(r"[0-9a-f]{16}|(?<=--parent=)\d+")
+_NUMBER = re.compile(r"[0-9a-f]{16}|(?<=--parent=)\d+|(?<=intake\.archive )\d+ \d+")
 IDLE = ("pigpiod", "raas-federation", "raas-lease", "raas-pins")
 
 

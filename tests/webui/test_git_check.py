@@ -54,9 +54,11 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
 def desk(server: GitServer) -> Iterator[Desk]:
     with set_stage(FRIENDLY) as stage, stage.serve() as web:
         stopping = threading.Event()
-        Workers(stage.paths, configuration.load(stage.paths.config), stopping).start()
+        threads = Workers(stage.paths, configuration.load(stage.paths.config), stopping).start()
         yield Desk(stage, web, server)
         stopping.set()
+        for thread in threads:
+            thread.join()
 
 
 def test_a_repository_is_seen_with_its_branch_and_commit(desk: Desk) -> None:
