@@ -306,8 +306,8 @@ def test_a_lost_loop_means_motor_off_a_fault_and_a_new_loop(own: Rig, number: si
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_stop_works_when_the_loop_is_gone_or_stands_still(own: Rig, number: signal.Signals) -> None:
     own.driving()
-    os.kill(own.child("loop"), number)
     since_ns = time.monotonic_ns()
+    os.kill(own.child("loop"), number)
     reply = own.stop()
     assert reply.ok, reply.error
     assert own.off_after_ms(since_ns) < SLACK_MS
@@ -320,8 +320,8 @@ def test_a_stop_works_when_the_loop_is_gone_or_stands_still(own: Rig, number: si
 def test_a_stop_works_when_the_gateway_stands_still_and_disarm_replaces_it(own: Rig) -> None:
     own.driving()
     gateway = own.child("gateway")
-    os.kill(gateway, signal.SIGSTOP)
     since_ns = time.monotonic_ns()
+    os.kill(gateway, signal.SIGSTOP)
     assert own.stop().ok
     assert own.off_after_ms(since_ns) < SLACK_MS
     assert own.disarm().ok
