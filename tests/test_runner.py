@@ -309,6 +309,19 @@ def test_a_job_is_tried_again_even_if_the_engine_took_long_to_answer(house: Hous
     assert house.until_final(house.submit()).state is State.SUCCEEDED
 
 
+def test_a_job_that_comes_after_the_owner_s_pause_never_starts_before_the_pause_ends(house: House) -> None:
+    house.until(lambda: house.store.fact(facts.RUNNER_HEARTBEAT) is not None)
+    house.until_final(house.submit())
+    for _ in range(5):
+        house.store.set_fact(facts.QUEUE_PAUSED, facts.PAUSED_BY_OWNER, time.time())
+        job_id = house.submit()
+        house.until(lambda job_id=job_id: house.store.get(job_id).reason is Reason.QUEUE_PAUSED)
+        begun_s = time.time()
+        assert house.store.get(job_id).state is State.QUEUED
+        house.store.set_fact(facts.QUEUE_PAUSED, "", time.time())
+        assert (house.until_final(job_id).started_at or 0.0) >= begun_s
+
+
 def test_without_an_engine_jobs_wait_with_the_reason(house: House) -> None:
     house.cells.absent = "No engine answers."
     house.until(lambda: house.store.fact(facts.QUEUE_HOLD) == "No engine answers.")

@@ -63,6 +63,7 @@ class WaitingRoom:
         self._hold_at_s = self._beat_at_s = self._tidy_at_s = float("-inf")
         self._retry_at_s: float | None = None
         self._stale = True
+        self._paused = ""
         self._failures: Counter[str] = Counter()
 
     def tend(self, *, robot_is_free: bool) -> None:
@@ -126,6 +127,7 @@ class WaitingRoom:
         paused = holds.pause_after(before, robot)
         if paused != before:
             store.set_fact(facts.QUEUE_PAUSED, paused, time.time())
+        self._paused = paused
         free_mb = shutil.disk_usage(self._setting.paths.data).free >> 20
         circumstances = Circumstances(paused, free_mb, config.storage.min_free_mb, self._setting.problem(), robot)
         hold = holds.judge(circumstances)
@@ -138,7 +140,9 @@ class WaitingRoom:
                 self._put_back_ready(hold.reason, hold.sentence)
 
     def _look(self) -> None:
-        """Somebody changed something: heed cancellations and the owner's order, claim, explain."""
+        """Somebody changed something: heed a pause, cancellations and the owner's order, claim, explain."""
+        if self._store.fact(facts.QUEUE_PAUSED) != self._paused:
+            self._judge(time.monotonic())
         self._heed_cancellation()
         self._give_way()
         may_claim = self._hold is None and self._ready is None and self._retry_at_s is None
