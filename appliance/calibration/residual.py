@@ -8,9 +8,9 @@ the model still fit?* The twin starts anew from the measured state each second; 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +29,6 @@ WINDOW_S: Final = 1.0
 _LEAST_MOTION_RAD: Final = 0.1
 #: More changes of command than any session has; bounds the time that a replay takes.
 _MOST_CHANGES: Final = 20_000
-#: Jobs whose error is compared with that of at least as many before them, and how much more is a drift.
-NEWEST_JOBS: Final = 5
-_DRIFT_FACTOR: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -138,23 +135,3 @@ def _parted(times_s: Series, error: Series) -> tuple[float | None, int]:
 
 def _rms(error: Series) -> float:
     return float(np.sqrt(np.mean(np.square(error))))
-
-
-class Drift(NamedTuple):
-    """Medians of the twin's error in the newest jobs and in those before, rad; `drifts`: the robot has changed."""
-
-    newest_rad: float
-    before_rad: float
-
-    @property
-    def drifts(self) -> bool:
-        """Whether the error has doubled."""
-        return self.newest_rad > _DRIFT_FACTOR * self.before_rad
-
-
-def drift(residuals: Sequence[float]) -> Drift | None:
-    """How the window errors of jobs, newest first, have changed; None while there are too few."""
-    newest, before = residuals[:NEWEST_JOBS], residuals[NEWEST_JOBS:]
-    if len(before) < NEWEST_JOBS:
-        return None
-    return Drift(float(np.median(newest)), float(np.median(before)))

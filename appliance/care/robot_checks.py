@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from appliance.calibration import residual
+from appliance.calibration.drift import drift
 from appliance.care.finding import Finding, failed, ok, unknown, warning
 from appliance.care.snapshot import Database, Robot, Settings
 from appliance.realtime.fault_sentences import FAULT_SENTENCES
@@ -37,11 +37,11 @@ def settings(seen: Settings) -> Iterator[Finding]:
 
 def twin(seen: Database) -> Iterator[Finding]:
     """Whether the robot still moves as its model says, judged by the error of its twin in the newest jobs."""
-    drift = residual.drift(seen.residuals)
-    if drift is None:
+    found = drift(seen.residuals)
+    if found is None:
         return
-    now, before = (f"{1e3 * error:.0f} mrad" for error in (drift.newest_rad, drift.before_rad))
-    if drift.drifts:
+    now, before = (f"{1e3 * error:.0f} mrad" for error in (found.newest_rad, found.before_rad))
+    if found.drifts:
         yield warning(AREA, "twin", f"the robot drifts from its twin: {now} in the newest jobs, {before} before",
                       "Look at bearing, screws and supply; then `raas calibrate`.")  # fmt: skip
     else:

@@ -20,7 +20,7 @@ import msgspec
 
 from appliance import attempts, ulid
 from appliance.config import StorageSection
-from appliance.errands import book, film
+from appliance.errands import book
 from appliance.errands.book import Book, Drawn
 from appliance.errors import NotFound
 from appliance.jobs import State
@@ -28,6 +28,8 @@ from appliance.paths import Paths
 from appliance.store import Job, Store
 from gym_raas.kinds.pendulum import PENDULUM
 
+#: The child's exit status where there is nothing to draw, and standard error says why.
+NOTHING_TO_DRAW: Final = 3
 _LOOK_S: Final = 0.05
 _LONGEST_S: Final = 1800.0
 #: What is drawn goes on while the next job is only being prepared.
@@ -100,7 +102,7 @@ class Artist:
                 part.replace(target)
                 self._make_room(target)
                 return Drawn(ok=True)
-            if code != film.NOTHING_TO_DRAW:
+            if code != NOTHING_TO_DRAW:
                 _log.warning("%s could not be drawn: %s", job.id, said)
                 said = "The appliance could not draw this run; its log says more."
             return Drawn(ok=False, sentence=said.splitlines()[-1] if said else "There is nothing to draw.")

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from appliance.errands import course, picture
+from appliance.errands.artist import NOTHING_TO_DRAW
 from appliance.errands.course import NoCourse
 from appliance.errands.gif import COLOURS, GifWriter
 from appliance.lifeline import die_with_parent
@@ -22,7 +23,6 @@ from appliance.shapes import Result
 
 #: What a GIF may weigh: small enough to be sent around.
 MOST_BYTES: Final = 3_000_000
-NOTHING_TO_DRAW: Final = 3
 #: Hundredths of a second a frame, for runs up to so many seconds. Viewers are slow below 4.
 _PACES: Final = ((30.0, 5), (70.0, 8), (float("inf"), 10))
 _SLOWER: Final = 1.6

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from appliance import facts
-from appliance.calibration import residual
+from appliance.calibration.drift import drift
 from appliance.care import machine_look
 from appliance.care.machine_look import Kernel
 from appliance.jobs import State
@@ -96,10 +96,10 @@ class Metrics:
         ]
 
     def _twin(self, rows: Store) -> Iterator[Family]:
-        drift = residual.drift(rows.residuals())
-        errors = [] if drift is None else [('jobs="newest"', drift.newest_rad), ('jobs="before"', drift.before_rad)]
+        found = drift(rows.residuals())
+        errors = [] if found is None else [('jobs="newest"', found.newest_rad), ('jobs="before"', found.before_rad)]
         yield "raas_twin_error_radians", "How far the twin is off after a second: median over jobs", errors
-        drifts = [] if drift is None else [("", float(drift.drifts))]
+        drifts = [] if found is None else [("", float(found.drifts))]
         yield "raas_twin_drifts", "1 where the robot no longer moves as its model says", drifts
 
     def _machine(self) -> list[Family]:

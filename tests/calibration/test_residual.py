@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.calibration import residual
+from appliance.calibration.drift import drift
 from appliance.calibration.residual import Residual
 from gym_raas.model import Model
 from gym_raas.parameters import load_robot
@@ -104,8 +105,8 @@ def test_a_session_that_changes_its_command_too_often_is_not_replayed() -> None:
 
 def test_drift_is_a_median_that_has_doubled() -> None:
     before = [0.02, 0.02, 0.03, 0.02, 0.5]
-    drifting, steady = residual.drift([0.05, 0.06, 0.5, 0.05, 0.01, *before]), residual.drift([*before, *before])
+    drifting, steady = drift([0.05, 0.06, 0.5, 0.05, 0.01, *before]), drift([*before, *before])
     assert drifting is not None
     assert steady is not None
     assert (drifting.newest_rad, drifting.before_rad, drifting.drifts, steady.drifts) == (0.05, 0.02, True, False)
-    assert residual.drift([0.05] * 9) is None
+    assert drift([0.05] * 9) is None
