@@ -10,17 +10,8 @@ from pathlib import Path
 import msgspec
 
 from appliance.calibration import judgement, report, robot_file, session
+from appliance.calibration.answer import Answer
 from appliance.errors import RaasError
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome. problem: why there is no fit; reasons: why it is refused; robot_yaml: '' unless it may be used."""
-
-    problem: str = ""
-    reasons: list[str] = []
-    said: str = ""
-    body: str = ""
-    robot_yaml: str = ""
 
 
 def answer(bundle: Path) -> Answer:

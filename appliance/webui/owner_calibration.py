@@ -16,7 +16,7 @@ import msgspec
 from gevent.lock import BoundedSemaphore
 
 from appliance import attempts, durable, ulid
-from appliance.calibration.__main__ import Answer
+from appliance.calibration.answer import Answer
 from appliance.errors import Conflict, NotFound
 from appliance.paths import Paths
 from appliance.store import Job, NewJob, Store
