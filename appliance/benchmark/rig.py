@@ -18,6 +18,7 @@ from appliance.errors import RobotError
 from appliance.paths import Paths
 from appliance.realtime import control
 from appliance.realtime.control import GuardClient
+from appliance.realtime.cores import off_loop_core
 from appliance.realtime.telemetry import Segment, StepRecord, TickRecord
 from appliance.realtime.twin import pinlog
 from appliance.realtime.twin.pinlog import PinRecord
@@ -99,6 +100,7 @@ def running_rig(config: str = "") -> Iterator[Rig]:
     config: text of their raas.yaml; as it is, all defaults hold.
     """
     with tempfile.TemporaryDirectory(prefix="raas-") as name, contextlib.ExitStack() as stack:
+        stack.enter_context(off_loop_core(-1))  # as the appliance does with everything but the loop
         folder = Path(name)
         paths, pin_log = Paths.of(folder / "data", folder / "run"), folder / "pins"
         for path in (paths.data, paths.runtime):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -53,3 +54,14 @@ def keep_off_loop_core(cpu: int) -> None:
     others = os.sched_getaffinity(0) - {loop_core(cpu)}
     if others:
         os.sched_setaffinity(0, others)
+
+
+@contextlib.contextmanager
+def off_loop_core(cpu: int) -> Iterator[None]:
+    """The same for a while: what is started meanwhile stays off it, too."""
+    before = os.sched_getaffinity(0)
+    keep_off_loop_core(cpu)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
