@@ -194,8 +194,9 @@ class House:
 
     def went_on_unarmed(self, off_ns: int, session: int) -> bool:
         """Whether a pin was driven after `off_ns` before anybody settled the robot or armed another session."""
+        seen_ns = time.monotonic_ns()  # what comes while the ring is read isn't in it
         later = (one.t_ns for one in self.ring() if one.t_ns > off_ns and _is_allowed(one, session))
-        until_ns = next(later, time.monotonic_ns()) - _RING_NS
+        until_ns = next(later, seen_ns) - _RING_NS
         return any(pin.forward or pin.backward for pin in self.pins.after(off_ns) if pin.t_ns < until_ns)
 
     def logs(self) -> str:
