@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from appliance.calibration import judgement, report, robot_file, session
-from appliance.calibration.answer import Answer
+from appliance.calibration.answer import Answer, Compared
+from appliance.calibration.judgement import Calibration
 from appliance.errors import RaasError
 
 
@@ -25,15 +26,25 @@ def answer(bundle: Path) -> Answer:
     fitted = robot_file.fitted(
         robot, found, unit=robot.name, date=date, software=software, recordings=[f"job {bundle.parent.parent.name}"]
     )
-    errors = f"{found.fit.rmse_rad * 1e3:.1f} mrad, before {found.present_rmse_rad * 1e3:.1f} mrad"
-    unseen = found.held_out_rmse_rad
-    said = f"Open-loop error {errors}" + (f", on parts unseen {unseen * 1e3:.1f} mrad" if unseen is not None else "")
     return Answer(
         reasons=list(found.reasons),
-        said=said + ".",
+        errors=_errors(found),
+        over=robot.parameter_hash,
         body=report.body(robot, found),
         robot_yaml="" if found.reasons else robot_file.text(fitted),
     )
+
+
+def _errors(found: Calibration) -> list[Compared]:
+    errors = [Compared("Open-loop error", _mrad(found.present_rmse_rad), _mrad(found.fit.rmse_rad))]
+    if found.held_out_rmse_rad is not None and found.held_out_present_rad is not None:
+        unseen = "On parts that a fit hasn't seen"
+        errors.append(Compared(unseen, _mrad(found.held_out_present_rad), _mrad(found.held_out_rmse_rad)))
+    return errors
+
+
+def _mrad(error_rad: float) -> str:
+    return f"{error_rad * 1e3:.1f} mrad"
 
 
 if __name__ == "__main__":

@@ -43,6 +43,11 @@ class Calibration:
         """Error over the parts that the fit didn't see; None if nothing could be left out."""
         return _mean([part.rmse_rad for part in self.held_out]) if self.held_out else None
 
+    @property
+    def held_out_present_rad(self) -> float | None:
+        """The present parameters' error over the same parts."""
+        return _mean([part.present_rad for part in self.held_out]) if self.held_out else None
+
 
 def calibrate(robot: Robot, runs: Sequence[Run]) -> Calibration:
     """Fit `runs`, predict left-out parts, and judge. Raises Refused if there is nothing to fit."""

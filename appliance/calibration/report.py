@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from appliance.calibration.fitting import RunFit
+from appliance.calibration.fitting import Estimate, RunFit
 from appliance.calibration.judgement import Calibration
 from appliance.calibration.recordings import Series
 from gym_raas.parameters import Robot
@@ -82,12 +82,17 @@ def _verdict(found: Calibration) -> str:
 def _constants(robot: Robot, found: Calibration) -> str:
     rows = "".join(
         f'<tr><td>{escape(each.name)}</td><td class="n">{getattr(robot.model, each.name, 0.0):.4g}</td>'
-        f'<td class="n"><b>{each.value:.4g}</b></td><td class="n">{each.low:.4g} … {each.high:.4g}</td>'
+        f'<td class="n"><b>{each.value:.4g}</b></td><td class="n">{_change(robot, each)}</td><td class="n">{each.low:.4g} … {each.high:.4g}</td>'
         f"<td>{'' if each.told else 'not told'}</td></tr>"
         for each in found.fit.estimates
     )
-    head = "<tr><th>constant</th><th>present</th><th>fitted</th><th>95 % interval</th><th></th></tr>"
+    head = "<tr><th>constant</th><th>present</th><th>fitted</th><th>change</th><th>95 % interval</th><th></th></tr>"
     return f'<div class="wide"><table>{head}{rows}</table></div>'
+
+
+def _change(robot: Robot, each: Estimate) -> str:
+    present = getattr(robot.model, each.name, 0.0)
+    return f"{each.value / present - 1.0:+.1%}" if present else ""
 
 
 def _held_out(found: Calibration) -> list[str]:

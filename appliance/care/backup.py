@@ -103,6 +103,7 @@ def _add_settings(archive: _Archive, source: Source) -> tuple[str, str]:
     archive.add(manifest.CONFIG, source.config_file)
     for member in (
         "settings/page.json",
+        "settings/robot.json",
         "identity/owner.json",
         "identity/setup-code",
         "estop/latched",

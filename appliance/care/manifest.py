@@ -22,7 +22,7 @@ FORMAT: Final = 1
 FOLDERS: Final = ("db", "jobs", "inbox", "identity", "estop", "settings")
 _EXACT: Final = frozenset({
     DATABASE, CONFIG, ROBOT, "identity/owner.json", "identity/setup-code", "estop/latched", "estop/retired",
-    "settings/page.json",
+    "settings/page.json", "settings/robot.json",
 })  # fmt: skip
 _MOST_PARTS: Final = 64
 _MOST_CHARACTERS: Final = 2000

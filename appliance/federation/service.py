@@ -16,11 +16,11 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 from appliance import fleet_lease
 from appliance.backoff import Backoff
+from appliance.calibration import in_use
 from appliance.config import Config
 from appliance.errors import RaasError
 from appliance.federation import keyring, membership
@@ -102,7 +102,8 @@ class Service:
         identity = self._admitted(keys, charter, own)
         if identity is None:
             return
-        robot_file, robot = _robot(place.config)
+        held = in_use.load(in_use.file_of(place.config), place.paths)
+        robot_file, robot = held.content, held.robot
         robot_sha256 = hashlib.sha256(robot_file).hexdigest()
         membership.write(perform, keys.robot(own.who, robot_sha256), robot_file, create=True)
         timing, clocks = charter.timing, Clocks()
@@ -165,11 +166,6 @@ def _check_time_limit(config: Config, timing: Timing) -> None:
         most_s = timing.hold_s - config.job.grace_s - _MARGIN_S
         raise UnfitStore(f"job.limit_s is {config.job.limit_s:g}, and this fleet's lease covers jobs of {most_s:g} s at most. "
                          "Lower it, or let the operator make a fleet with a longer lease.")  # fmt: skip
-
-
-def _robot(config: Config) -> tuple[bytes, parameters.Robot]:
-    path = Path(config.robot.file) if config.robot.file else parameters.PACKAGED
-    return path.read_bytes(), parameters.load_robot(path)
 
 
 def _about(config: Config, robot: parameters.Robot, sha256: str, busy: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from appliance.calibration import in_use
 from appliance.config import Config
 from appliance.errors import EngineError, RobotError
 from appliance.jobs import Reason
@@ -117,7 +118,8 @@ class _Attempt:
                 raise FileExistsError(f"{self.folder} is complete and never changes")
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True)
-        shutil.copyfile(self._tools.robot_file, self.folder / results.ROBOT)
+        robot = in_use.load(self._tools.robot_file, self._tools.paths)
+        (self.folder / results.ROBOT).write_bytes(robot.content)
 
     def make_ready(self) -> None:
         """The cell gets its source while the pendulum settles; then the robot is armed. Raises NotStarted."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import facts
+from appliance.calibration import in_use
 from appliance.care.machine_look import Kernel
 from appliance.config import Config
 from appliance.errors import NotFound
@@ -49,6 +50,7 @@ from appliance.webui.owner_welcome import OwnerWelcome
 from appliance.webui.pages import Pages
 from appliance.webui.people_routes import PeopleRoutes
 from appliance.webui.queue_routes import QueueRoutes
+from appliance.webui.robot_file import RobotFile
 from appliance.webui.robot_routes import RobotRoutes
 from appliance.webui.static_files import StaticFiles
 from appliance.webui.store_threads import StoreThreads
@@ -88,7 +90,8 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
                           has_fleet=bool(config.federation.bucket))  # fmt: skip
     images = JobImages(paths, disk, config.job.image)
     counter = Counter(config, store, inbox, images, time.time)
-    robot = RobotRoutes(config, board, Doctor(config, paths, board, store, time.time))
+    robot_file = RobotFile(in_use.file_of(config), paths, Threads(1))
+    robot = RobotRoutes(board, Doctor(config, paths, board, store, time.time), robot_file)
     site = Site(bodies.check, ErrorsShown(templates, board.robot))
     files.install(site)
     ApiRoutes(templates, board).install(site)
@@ -113,7 +116,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     settings.install(site)
     OwnerWelcome(paths, frame, settings, store).install(site)
     HookRoutes(config, frame, HookDesk(paths.database), time.time).install(site)
-    OwnerCalibration(paths, frame, store, Threads(1)).install(site)
+    OwnerCalibration(paths, frame, store, Threads(1), robot_file).install(site)
     ownership = Ownership(paths.identity)
     IdentityRoutes(ownership, templates, board, time.time, COOKIES[config.web.scheme]).install(site)
     leases = LeaseRoutes(config, paths, Threads(1), time.time)

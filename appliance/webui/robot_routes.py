@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from appliance import terminal
-from appliance.config import Config
 from appliance.errors import RobotError
 from appliance.realtime.control import Resume, Stop
 from appliance.shapes import Health, RobotView
 from appliance.webui import bodies, identity
 from appliance.webui.board import Board
 from appliance.webui.health import Doctor
+from appliance.webui.robot_file import RobotFile
 from appliance.webui.web import Refusal, Request, Response, Site, json_response
-from gym_raas import parameters
 
 YAML: Final = "application/yaml"
 _MOTION_S: Final = 10.0
@@ -33,11 +31,11 @@ class StopWish(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class RobotRoutes:
-    """Handlers over the board and the guard."""
+    """Handlers over the board, the guard, and the robot's file."""
 
-    config: Config
     board: Board
     doctor: Doctor
+    robot_file: RobotFile
 
     def install(self, site: Site) -> None:
         """Add the routes."""
@@ -46,16 +44,15 @@ class RobotRoutes:
         site.route("GET", "/api/robot/motion", self.motion)
         site.route("POST", "/api/robot/stop", lambda request: json_response(self.stop(request, _why(request))))
         site.route("POST", "/api/robot/resume", lambda request: json_response(self.resume(request)))
-        robot_file = Path(self.config.robot.file) if self.config.robot.file else parameters.PACKAGED
-        try:
-            content = robot_file.read_bytes()  # once: as for every process here, another robot needs a new start
-        except OSError:
-            return
-        site.route("GET", "/api/robot.yaml", lambda _request: Response(content, content_type=YAML))
+        site.route("GET", "/api/robot.yaml", self.parameters)
 
     def show(self, _request: Request) -> Response:
         """GET /api/robot."""
         return json_response(self.board.robot())
+
+    def parameters(self, _request: Request) -> Response:
+        """GET /api/robot.yaml: the parameters that hold, for whoever simulates this robot. Raises NotFound, Conflict."""
+        return Response(self.robot_file.in_use().content, content_type=YAML)
 
     def motion(self, _request: Request) -> Response:
         """GET /api/robot/motion: the last seconds, so that a chart needn't start empty."""
