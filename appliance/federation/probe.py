@@ -24,7 +24,23 @@ class UnfitStore(RaasError):
 def probe(perform: Callable[[Request], Reply], keys: Keys, who: str, wall_s: float | None = None) -> None:
     """Try each promise on this member's own object `probe`. Raises UnfitStore. `wall_s`: the local wall clock, if known."""
     key = keys.appliance(who) + "probe"
+    body = secrets.token_hex(8).encode()
     first = perform(Get(key))
+    _clock(first, wall_s)
+    if first.status is Status.MISSING:
+        _rights(perform(Put(key, body, create=True)), "create")
+    written = _writes(perform, key, body)
+    if perform(Get(key, written.etag)).status is not Status.UNCHANGED:
+        raise UnfitStore(f"The store ignores If-None-Match when reading. {_RIGHT}")
+    listed = perform(List(keys.appliance(who), keys.appliance(who) + "prob"))
+    _rights(listed, "list")
+    if not any(row.key == key for row in listed.rows):
+        raise UnfitStore(f"The store doesn't list what was just written. {_RIGHT}")
+    _outside(perform, keys)
+
+
+def _clock(first: Reply, wall_s: float | None) -> None:
+    """Leases are judged by the store's clock; an appliance that is far off it would deceive people, not the fleet."""
     if first.status is Status.LOST:
         raise UnfitStore("The store doesn't answer. Check the endpoint's address and the network; it is tried again.")
     _rights(first, "read")
@@ -35,9 +51,10 @@ def probe(perform: Callable[[Request], Reply], keys: Keys, who: str, wall_s: flo
         raise UnfitStore(
             f"This machine's clock is {skew_s:+.0f} s off the store's. Set it (timedatectl) and start again."
         )
-    body = secrets.token_hex(8).encode()
-    if first.status is Status.MISSING:
-        _rights(perform(Put(key, body, create=True)), "create")
+
+
+def _writes(perform: Callable[[Request], Reply], key: str, body: bytes) -> Reply:
+    """What must be refused, then what must succeed; the answer to the last write."""
     if perform(Put(key, body + b"2", create=True)).status is not Status.TAKEN:
         raise UnfitStore(f"The store ignores If-None-Match: it overwrote an object that must not be. {_RIGHT}")
     now = perform(Get(key))
@@ -47,13 +64,11 @@ def probe(perform: Callable[[Request], Reply], keys: Keys, who: str, wall_s: flo
     _rights(swapped, "overwrite")
     if perform(Get(key)).body != body + b"4":
         raise UnfitStore(f"The store doesn't give back what was just written. {_RIGHT}")
-    if perform(Get(key, swapped.etag)).status is not Status.UNCHANGED:
-        raise UnfitStore(f"The store ignores If-None-Match when reading. {_RIGHT}")
-    listed = perform(List(keys.appliance(who), keys.appliance(who) + "prob"))
-    _rights(listed, "list")
-    if not any(row.key == key for row in listed.rows):
-        raise UnfitStore(f"The store doesn't list what was just written. {_RIGHT}")
-    # What a member writes outside its own folder; names that stand there are left as they are, and mean nothing.
+    return swapped
+
+
+def _outside(perform: Callable[[Request], Reply], keys: Keys) -> None:
+    """What a member writes outside its own folder; names that stand there are left as they are, and mean nothing."""
     for name, verb in (
         (keys.bell, "ring the bell"),
         (f"{keys.queue}probe", "submit"),

@@ -22,8 +22,9 @@ from appliance.federation.simulation.audit import Audit
 from appliance.federation.simulation.cast import Cast
 from appliance.federation.simulation.member import Member
 from appliance.federation.simulation.play import fates_of, idle_day, members_of
-from appliance.federation.simulation.report import Report, cost_usd, quantiles
+from appliance.federation.simulation.report import Report
 from appliance.federation.simulation.settings import Settings
+from appliance.federation.simulation.summary import Run
 from appliance.federation.simulation.world import Tally
 
 MOST_APPLIANCES = 100
@@ -54,23 +55,12 @@ def play_on(where: Bucket, settings: Settings) -> Report:
     tally = _run(fast, store, members, fates)
     audit = Audit(cast.roster(), Keys(cast.fleet))
     audit.take(_objects(store, audit.keys.queue))
-    doubles = audit.believed(members, fates.gone)
     store.close()
-    idle, jobs = idle_day(settings), max(1, audit.jobs)
-    return Report(
-        jobs=audit.jobs, commits=audit.commits, doubles=doubles, lost=len(audit.lost),
-        requests_per_job=sum(tally.requests.values()) / jobs,
-        cost_per_appliance_day_usd=cost_usd(idle, settings.prices), violations=audit.said(),
-        store=where.endpoint or "AWS", appliances=settings.appliances, seed=settings.seed, load=settings.load,
-        batch=settings.batch, given_up=audit.given_up, claims=audit.claims, steals=audit.steals,
-        requests=dict(tally.requests), requests_idle_day=idle,
-        cost_per_job_usd=cost_usd(tally.requests, settings.prices) / jobs, pick_up_s=quantiles(audit.waits_s),
-        list_pages_per_look=tally.pages / max(1, sum(member.looks for member in members)), events=dict(tally.events),
-        stale_holders=tally.events["paused"] + sum(len(member.desk.overtaken) for member in members),
-        stale_holders_refused=sum(len(member.desk.overtaken) for member in members),
-        refused_entries=sum(len(member.desk.complaints) for member in members),
-        simulated_h=(time.monotonic() - began_s) / 3600, took_s=time.monotonic() - began_s,
-    )  # fmt: skip
+    took_s = time.monotonic() - began_s
+    return Run(
+        where.endpoint or "AWS", settings, audit, tally, members, fates.gone,
+        dict(tally.requests), idle_day(settings), took_s / 3600, took_s,
+    ).report()  # fmt: skip
 
 
 class _Fates:

@@ -12,8 +12,9 @@ from appliance.federation.requests import Get
 from appliance.federation.simulation.audit import Audit
 from appliance.federation.simulation.cast import Cast
 from appliance.federation.simulation.member import Member
-from appliance.federation.simulation.report import Report, cost_usd, quantiles
+from appliance.federation.simulation.report import Report
 from appliance.federation.simulation.settings import NO_FAULTS, Settings
+from appliance.federation.simulation.summary import Run
 from appliance.federation.simulation.world import World
 
 _BOOT_SPREAD_S = 60.0
@@ -45,37 +46,10 @@ def play(settings: Settings, *, measure_idle: bool = True) -> Report:
     requests, busy_h = dict(world.tally.requests), world.now_s / 3600
     world.run_until(world.now_s + max(4 * settings.timing.lease_s, 1.2 * settings.timing.sweep_s))
     audit.everything(store, world.server_s())
-    doubles = audit.believed(members, world.gone)
-    idle = idle_day(settings) if measure_idle else {}
-    jobs = max(1, audit.jobs)
-    return Report(
-        jobs=audit.jobs,
-        commits=audit.commits,
-        doubles=doubles,
-        lost=len(audit.lost),
-        requests_per_job=sum(requests.values()) / jobs,
-        cost_per_appliance_day_usd=cost_usd(idle, settings.prices),
-        violations=audit.said(),
-        store="model",
-        appliances=settings.appliances,
-        seed=settings.seed,
-        load=settings.load,
-        batch=settings.batch,
-        given_up=audit.given_up,
-        claims=audit.claims,
-        steals=audit.steals,
-        requests=requests,
-        requests_idle_day=idle,
-        cost_per_job_usd=cost_usd(requests, settings.prices) / jobs,
-        pick_up_s=quantiles(audit.waits_s),
-        list_pages_per_look=world.tally.pages / max(1, sum(member.looks for member in members)),
-        events=dict(world.tally.events),
-        stale_holders=sum(len(member.desk.overtaken) for member in members) + world.tally.events["paused"],
-        stale_holders_refused=sum(len(member.desk.overtaken) for member in members),
-        refused_entries=sum(len(member.desk.complaints) for member in members),
-        simulated_h=busy_h,
-        took_s=0.0,
-    )
+    return Run(
+        "model", settings, audit, world.tally, members, world.gone,
+        requests, idle_day(settings) if measure_idle else {}, busy_h,
+    ).report()  # fmt: skip
 
 
 def idle_day(settings: Settings) -> dict[str, float]:
