@@ -201,7 +201,11 @@ class House:
 
     def logs(self) -> str:
         """The end of everything that was said."""
-        return "\n".join(f"{path.name}: {path.read_text()[-1500:]}" for path in self._folder.glob("*.log"))
+        return "\n".join(f"{path.name}: {self.log(path.stem)}" for path in self._folder.glob("*.log"))
+
+    def log(self, name: str) -> str:
+        """The end of what one process said."""
+        return (self._folder / f"{name}.log").read_text()[-1500:]
 
     def close(self) -> None:
         """End everything, also what is stopped."""
