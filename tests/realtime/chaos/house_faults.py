@@ -110,7 +110,9 @@ class HouseGround:
         newest = self._house.ring()[-1]
         if newest.session != before.session or newest.state != RobotState.RUNNING:
             said = self._house.log("runner")
-            raise BrokenPromise(f"the session has ended: {RobotState(newest.state).name}; the runner's last words:\n{said}")
+            raise BrokenPromise(
+                f"the session has ended: {RobotState(newest.state).name}; the runner's last words:\n{said}"
+            )
         if newest.steps < before.steps + _LEAST_STEPS:
             raise BrokenPromise(f"only {newest.steps - before.steps} steps in {_WINDOW_S:g} s")
         times = [since_ns, *(pin.t_ns for pin in self._house.pins.after(since_ns))]
