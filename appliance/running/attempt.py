@@ -32,6 +32,7 @@ from appliance.running.standby import Standby
 from appliance.running.verdict import Cause, Evidence, SessionEnd, judge
 from appliance.shapes import SelfTest
 from appliance.store import Job
+from gym_raas.parameters import RobotFileError
 
 #: How often the submitter's wish and the session are looked at; the end of run.py is seen at once.
 WATCH_S: Final = 0.02
@@ -118,7 +119,10 @@ class _Attempt:
                 raise FileExistsError(f"{self.folder} is complete and never changes")
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True)
-        robot = in_use.load(self._tools.robot_file, self._tools.paths)
+        try:
+            robot = in_use.load(self._tools.robot_file, self._tools.paths)
+        except RobotFileError as error:
+            raise NotStarted(Reason.ROBOT_UNAVAILABLE, str(error)) from error
         (self.folder / results.ROBOT).write_bytes(robot.content)
 
     def make_ready(self) -> None:
