@@ -22,7 +22,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto
 @media (prefers-color-scheme: dark) { body { background: #14181e; color: #dbe2ea } }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem } table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #8884 }
-td.n { text-align: right; font-variant-numeric: tabular-nums } figure { margin: 1.2rem 0 } svg { width: 100%; height: auto }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums } figure { margin: 1.2rem 0 } svg { width: 100%; height: auto }
 svg text { fill: currentColor; font-size: 11px } .measured { fill: #e07b39 } .fitted { fill: none; stroke: #2a7de1; stroke-width: 1.6 }
 .error { fill: none; stroke: #8a94a0; stroke-width: 1 } .axis { stroke: #8886 } .bad { color: #c0392b } .good { color: #27864a }
 .dim { opacity: .65 } .wide { overflow-x: auto }
@@ -86,13 +86,14 @@ def _constants(robot: Robot, found: Calibration) -> str:
         f"<td>{'' if each.told else 'not told'}</td></tr>"
         for each in found.fit.estimates
     )
-    head = "<tr><th>constant</th><th>present</th><th>fitted</th><th>change</th><th>95 % interval</th><th></th></tr>"
+    head = '<tr><th>constant</th><th class="n">present</th><th class="n">fitted</th><th class="n">change</th><th class="n">95 % interval</th><th></th></tr>'
     return f'<div class="wide"><table>{head}{rows}</table></div>'
 
 
 def _change(robot: Robot, each: Estimate) -> str:
     present = getattr(robot.model, each.name, 0.0)
-    return f"{each.value / present - 1.0:+.1%}" if present else ""
+    change = each.value / present - 1.0 if present else 0.0
+    return f"{change:+.1%}" if abs(change) >= 0.0005 else ""
 
 
 def _held_out(found: Calibration) -> list[str]:
@@ -103,7 +104,7 @@ def _held_out(found: Calibration) -> list[str]:
         f'<td class="n">{part.present_rad * 1e3:.1f}</td></tr>'
         for part in found.held_out
     )
-    head = "<tr><th>left out</th><th>error of a fit to the rest, mrad</th><th>of the present parameters</th></tr>"
+    head = '<tr><th>left out</th><th class="n">error of a fit to the rest, mrad</th><th class="n">of the present parameters</th></tr>'
     return ["<h2>Parts that the fit didn't see</h2>", f'<div class="wide"><table>{head}{rows}</table></div>']
 
 

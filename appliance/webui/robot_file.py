@@ -24,7 +24,7 @@ class RobotFile:
     @property
     def shown(self) -> str:
         """The file as people know it."""
-        return "the packaged constants" if self.file == PACKAGED else str(self.file)
+        return "the packaged file" if self.file == PACKAGED else str(self.file)
 
     def in_use(self) -> RobotInUse:
         """What holds now. Raises Conflict where robot.file can't be used."""
