@@ -38,12 +38,6 @@ _NEEDS_QUIET: Final = frozenset({State.WAITING_FOR_ROBOT, State.RUNNING, State.C
 _log = logging.getLogger("runner")
 
 
-class _Report(msgspec.Struct, frozen=True):
-    """What is needed of a report."""
-
-    robot_kind: str = ""
-
-
 @dataclass(frozen=True)
 class Artist:
     """Draws for one book. stopping: whether everything ends."""
@@ -79,7 +73,10 @@ class Artist:
         except NotFound as error:
             return Drawn(ok=False, sentence=str(error))
         folder = attempts.results_folder(self.paths, job)
-        if folder is not None and _kind(folder) not in ("", PENDULUM.name):
+        if folder is not None and attempts.robot_kind((folder / attempts.REPORT).read_bytes()) not in (
+            "",
+            PENDULUM.name,
+        ):
             return Drawn(ok=False, sentence="Only a pendulum's runs are drawn as GIFs; this robot is of another kind.")
         if folder is None or not (folder / "result.json").is_file():
             return Drawn(ok=False, sentence="The data of this run are gone, so it can't be drawn.")
@@ -132,11 +129,3 @@ class Artist:
             if path != newest:
                 total -= path.stat().st_size
                 path.unlink(missing_ok=True)
-
-
-def _kind(folder: Path) -> str:
-    """Which kind of robot has left these results; '' where the report doesn't say."""
-    try:
-        return msgspec.json.decode((folder / attempts.REPORT).read_bytes(), type=_Report).robot_kind
-    except msgspec.DecodeError:
-        return ""

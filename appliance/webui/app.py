@@ -25,6 +25,7 @@ from appliance.webui.api_routes import ApiRoutes
 from appliance.webui.board import Board
 from appliance.webui.comparing import Comparing
 from appliance.webui.doorkeeper import Doorkeeper
+from appliance.webui.driven import Driven
 from appliance.webui.errands_asked import ErrandsAsked
 from appliance.webui.errors_shown import ErrorsShown
 from appliance.webui.event_routes import EventRoutes
@@ -107,8 +108,9 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     GitCheck(config, store, errands, time.time).install(site)
     Metrics(board, store, paths, Kernel(), Threads(1), time.time).install(site)
     EventRoutes(hub, board, store, lens).install(site)
-    Pages(config, paths, templates, board, store, counter, disk, robot, lens, images).install(site)
-    Comparing(templates, board, store, lens).install(site)
+    driven = Driven(paths, disk, board)
+    Pages(config, paths, templates, board, store, counter, disk, robot, lens, images, driven).install(site)
+    Comparing(templates, driven, store, lens).install(site)
     LeaderboardRoutes(templates, board, store, lens).install(site)
     frame = OwnerFrame(templates, board, time.time)
     OwnerPages(paths, frame, Looks(paths, config_file), lambda: store.read(_has_running)).install(site)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from appliance.errors import Conflict
-from appliance.shapes import JobView
+from appliance.shapes import JobView, RobotView
 from appliance.store import Store
 from appliance.webui import job_views, wording
-from appliance.webui.board import Board
+from appliance.webui.driven import Driven
 from appliance.webui.job_views import Lens
 from appliance.webui.store_threads import StoreThreads
 from appliance.webui.web import HTML, Request, Response, Site, Templates, encode_json
@@ -24,7 +24,7 @@ class Comparing:
     """The page's handler."""
 
     templates: Templates
-    board: Board
+    driven: Driven
     store: StoreThreads
     lens: Callable[[], Lens]
 
@@ -37,10 +37,21 @@ class Comparing:
         wanted = [request.query[key] for key in ("a", "b") if request.query.get(key)]
         jobs, offered = self.store.read(lambda rows: _chosen(rows, self.lens(), wanted))
         text = self.templates.render(
-            "compare.html", title="Compare", page="jobs", robot=self.board.robot(), words=wording, jobs=jobs,
+            "compare.html", title="Compare", page="jobs", robot=self._robot(jobs), words=wording, jobs=jobs,
             offered=offered, picked=_picked(jobs, offered), data=encode_json({"jobs": [{"id": job.id} for job in jobs]}).decode(),
         )  # fmt: skip
         return Response(text.encode(), content_type=HTML, headers={"Cache-Control": "no-store"})
+
+    def _robot(self, jobs: list[JobView]) -> RobotView:
+        """The robot, of the kind that all the jobs were driven on. Raises Conflict."""
+        rows = self.store.read(lambda rows: [rows.get(job.id) for job in jobs])
+        robots = [self.driven.robot(row) for row in rows] or [self.driven.board.robot()]
+        if len({robot.kind for robot in robots}) > 1:
+            kinds = " and a ".join(robot.kind for robot in robots)
+            raise Conflict(
+                f"These jobs were driven on a {kinds}, which can't be laid over each other. Choose two of one kind."
+            )
+        return robots[0]
 
 
 def _picked(jobs: list[JobView], offered: list[JobView]) -> list[str]:

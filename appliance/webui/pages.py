@@ -12,6 +12,7 @@ from appliance.paths import Paths
 from appliance.shapes import JobView, QueueView
 from appliance.webui import job_files, job_routes, job_views, leaderboard, samples, wording
 from appliance.webui.board import Board
+from appliance.webui.driven import Driven
 from appliance.webui.job_files import Disk
 from appliance.webui.job_images import JobImages
 from appliance.webui.job_views import Lens
@@ -38,6 +39,7 @@ class Pages:
     robot: RobotRoutes
     lens: Callable[[], Lens]
     images: JobImages
+    driven: Driven
 
     def install(self, site: Site) -> None:
         """Add the routes."""
@@ -103,6 +105,7 @@ class Pages:
             again=again,
             data={"job": view},
             may_name=leaderboard.may_name(request, row),
+            robot=self.driven.robot(row),
         )
 
     def cancel(self, request: Request) -> Response:
@@ -124,12 +127,12 @@ class Pages:
         return redirect("/")
 
     def _page(self, template: str, title: str, page: str, *, data: object, **values: object) -> Response:
-        shared = {
+        shared: dict[str, object] = {
             "robot": self.board.robot(),
             "words": wording,
             "now_s": self.counter.now_s(),
         }
         text = self.templates.render(
-            template, title=title, page=page, data=encode_json(data).decode(), **shared, **values
+            template, title=title, page=page, data=encode_json(data).decode(), **(shared | values)
         )
         return Response(text.encode(), content_type=HTML, headers={"Cache-Control": "no-store"})
