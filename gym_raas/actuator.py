@@ -99,7 +99,7 @@ class Actuator:
     def bridge_command(self, action: float) -> tuple[float, float, bool]:
         """(clipped action, signed command at the bridge, whether the action was clipped) of a finite action."""
         limit = self._limit
-        clipped = limit if action > limit else max(action, -limit)
+        clipped = action if -limit <= action <= limit else limit if action > 0.0 else -limit
         wanted = int(clipped * self._per_action)
         at_bridge = self._table[wanted] if wanted >= 0 else 0.0 - self._table[-wanted]
         return clipped, at_bridge, clipped != action

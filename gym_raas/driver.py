@@ -50,7 +50,9 @@ class Driver:
         before = self.last
         self.last = reading = self.plant.step(action)
         limit = self.plant.action_limit
-        self._action = action = max(-limit, min(limit, action))
+        if not -limit <= action <= limit:
+            action = limit if action > 0.0 else -limit
+        self._action = action
         cost = self._cost(before.angle_rad, before.velocity_rad_s, action)
         return np.array(self._observation(reading.angle_rad, reading.velocity_rad_s), np.float32), cost
 

@@ -134,11 +134,13 @@ def known_start(start: object, kind: Kind) -> str:
 
 
 def _info(reading: Reading) -> dict[str, Any]:
-    return {
+    info: dict[str, Any] = {
         "k": reading.k,
         "action_delay_s": reading.action_delay_s,
         "held_s": reading.held_s,
         "missed": reading.missed,
         "flags": reading.flags,
-        **reading.over_network(),
     }
+    if reading.network_s is not None:
+        info |= reading.over_network()
+    return info

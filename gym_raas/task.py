@@ -25,7 +25,8 @@ def normalised(angle_rad: float) -> float:
 
 def observation(angle_rad: float, velocity_rad_s: float) -> tuple[float, float, float]:
     """(cos angle, sin angle, velocity clipped to the space), shape (3,)."""
-    velocity_rad_s = max(-MAX_SPEED_RAD_S, min(MAX_SPEED_RAD_S, velocity_rad_s))
+    if not -MAX_SPEED_RAD_S <= velocity_rad_s <= MAX_SPEED_RAD_S:
+        velocity_rad_s = MAX_SPEED_RAD_S if velocity_rad_s > 0.0 else -MAX_SPEED_RAD_S
     return math.cos(angle_rad), math.sin(angle_rad), velocity_rad_s
 
 
