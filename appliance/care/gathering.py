@@ -28,7 +28,7 @@ def gather(paths: Paths, config_file: Path, engine_look: EngineLook, *, try_mean
     a user who starts loops.
     """
     kernel = Kernel()
-    config, settings = robot_look.settings(config_file)
+    config, settings = robot_look.settings(config_file, paths)
     robot = robot_look.robot(config, paths)
     core = loop_core(config.realtime.cpu)
     own = _own_report(paths) if robot.runs else ""

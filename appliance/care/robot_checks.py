@@ -30,9 +30,12 @@ def settings(seen: Settings) -> Iterator[Finding]:
         yield failed("settings", "robot.yaml", seen.robot_problem, "Correct it, restore a backup, or calibrate anew.")
     elif seen.is_real and not seen.is_fitted:
         yield warning("settings", "robot.yaml", "the packaged parameters, not fitted to this robot",
-                      "Calibrate, and name the file in `robot.file`.")  # fmt: skip
+                      "Calibrate, on the page or by `raas calibrate`.")  # fmt: skip
     else:
-        yield ok("settings", "robot.yaml", seen.robot_file or "the packaged parameters")
+        file = seen.robot_file or "the packaged parameters"
+        yield ok("settings", "robot.yaml", f"{file}, and over it {seen.robot_taken}" if seen.robot_taken else file)
+    if seen.robot_left_out:
+        yield warning("settings", "fit from the page", seen.robot_left_out, "Calibrate again on the page Calibration.")
 
 
 def twin(seen: Database) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance import config as configuration
+from appliance.calibration import in_use
 from appliance.care.snapshot import Pin, Robot, Settings
 from appliance.config import Config
 from appliance.errors import ConfigError, RobotError
@@ -23,7 +24,7 @@ _MODEG: Final = 1
 _PIGPV: Final = 26
 
 
-def settings(config_file: Path) -> tuple[Config, Settings]:
+def settings(config_file: Path, paths: Paths) -> tuple[Config, Settings]:
     """The configuration, or the defaults where it can't be used, and what is to be said about it."""
     try:
         config = configuration.load(config_file)
@@ -32,10 +33,13 @@ def settings(config_file: Path) -> tuple[Config, Settings]:
     file = config.robot.file
     is_real = config.robot.link == "pigpiod"
     try:
-        parameters = load_robot(Path(file) if file else None)
+        held = in_use.load(in_use.file_of(config), paths)
     except RobotFileError as error:
         return config, Settings(robot_problem=str(error), robot_file=file, is_real=is_real)
-    return config, Settings(robot_file=file, is_fitted=bool(file) or bool(parameters.fitted), is_real=is_real)
+    taken = "" if held.taken is None else f"the fit of job {held.taken.job[-6:]}, taken on the page"
+    return config, Settings(
+        robot_file=file, is_fitted=bool(file or taken), is_real=is_real, robot_taken=taken, robot_left_out=held.problem
+    )
 
 
 def robot(config: Config, paths: Paths) -> Robot:

@@ -11,13 +11,18 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Settings:
-    """Configuration and robot file: empty problems where they can be used. is_fitted: not the packaged parameters."""
+    """Configuration and robot file: empty problems where they can be used. is_fitted: not the packaged parameters.
+
+    robot_taken: what was taken on the page Calibration, for people; robot_left_out: why something of it doesn't hold.
+    """
 
     problem: str = ""
     robot_problem: str = ""
     robot_file: str = ""
     is_fitted: bool = False
     is_real: bool = False
+    robot_taken: str = ""
+    robot_left_out: str = ""
     page_problem: str = ""
 
 

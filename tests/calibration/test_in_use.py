@@ -13,6 +13,7 @@ import yaml
 
 from appliance.calibration import in_use, robot_file
 from appliance.calibration.in_use import Taken
+from appliance.care import robot_look
 from appliance.errors import Conflict
 from appliance.paths import Paths
 from gym_raas.parameters import PACKAGED, Robot, RobotFileError, load_robot
@@ -148,3 +149,13 @@ def test_a_broken_robot_file_is_refused_whatever_was_taken(paths: Paths, tmp_pat
 def test_what_was_taken_is_kept_with_who_and_when(paths: Paths) -> None:
     take(paths, fit(0.03))
     assert in_use.load(PACKAGED, paths).taken == Taken(1.0, "the owner", "j", BASE.parameter_hash, fit(0.03))
+
+
+def test_the_doctor_knows_whether_this_robot_was_ever_fitted(paths: Paths) -> None:
+    paths.config.write_text("robot: {link: pigpiod}\n")
+    assert not robot_look.settings(paths.config, paths)[1].is_fitted
+    take(paths, fit(0.03))
+    _, seen = robot_look.settings(paths.config, paths)
+    assert (seen.is_fitted, seen.robot_taken) == (True, "the fit of job j, taken on the page")
+    put(paths, "no")
+    assert "can't be used" in robot_look.settings(paths.config, paths)[1].robot_left_out

@@ -110,6 +110,7 @@ def test_a_failure_is_said_with_its_remedy(changed: dict[str, Any], found: str, 
     ("changed", "found", "remedy"),
     [
         ({"settings": {"is_fitted": False}}, "not fitted", "Calibrate"),
+        ({"settings": {"robot_left_out": "that file has changed since"}}, "changed since", "Calibrate again"),
         ({"robot": {"version": 71}}, "version 71", "78"),
         ({"robot": {"stopped_by": "anna", "state": "stopped"}}, "latched by anna", "raas resume"),
         ({"robot": {"faults": (("stall", 1),)}}, "seen once", "12 V"),
