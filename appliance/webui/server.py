@@ -6,6 +6,7 @@ import errno
 import logging
 import socket
 import ssl
+from email.errors import FirstHeaderLineIsContinuationDefect, InvalidHeaderDefect, MissingHeaderBodySeparatorDefect
 from typing import Any, Final
 
 import gevent
@@ -14,8 +15,9 @@ from gevent.pywsgi import Input, WSGIHandler, WSGIServer
 from gevent.ssl import SSLSocket
 
 from appliance.errors import ConfigError, InUse
+from appliance.shapes import Problem
 from appliance.webui.crowd import Crowd
-from appliance.webui.web import WIRE, WsgiApp
+from appliance.webui.web import JSON, WIRE, WsgiApp, encode_json
 
 #: More than this many, and one of whoever has most of them has to go; well below the usual 1024 descriptors of a process.
 MAX_CONNECTIONS: Final = 500
@@ -27,6 +29,22 @@ STALLED_S: Final = 30.0
 #: Of a refused upload, this much is still read, so that its sender sees the answer instead of a broken connection.
 DISCARD_BYTES: Final = 16 * 2**20
 DISCARD_S: Final = 5.0
+#: The longest length of a body in digits: far more than any disk holds.
+_LENGTH_DIGITS: Final = 18
+_UNREADABLE: Final = encode_json(
+    Problem(
+        error="bad_request",
+        message="The request's first line or headers can't be read. Send each header as `Name: value`, in ASCII, within "
+        f"{HEADERS_S:.0f} s, with one Content-Length in digits or Transfer-Encoding: chunked.",
+    )
+)
+#: Sent instead of gevent's, which is empty.
+_UNREADABLE_ANSWER: Final = (
+    f"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: {JSON}\r\nCache-Control: no-store\r\n"
+    f"X-Content-Type-Options: nosniff\r\nContent-Length: {len(_UNREADABLE)}\r\n\r\n"
+).encode() + _UNREADABLE
+#: Of what the parser finds odd, what concerns the headers and not the body behind them.
+_BROKEN_HEADERS: Final = (FirstHeaderLineIsContinuationDefect, InvalidHeaderDefect, MissingHeaderBodySeparatorDefect)
 _LOG = logging.getLogger(__name__)
 
 
@@ -74,7 +92,31 @@ class Handler(WSGIHandler):
     def read_request(self, raw_requestline: str) -> Any:
         """The headers; ValueError is how the server wants to hear that they are bad."""
         with gevent.Timeout(HEADERS_S, ValueError("the headers came too slowly")):
-            return super().read_request(raw_requestline)
+            understood = super().read_request(raw_requestline)
+        self._check_headers()
+        return understood
+
+    def _check_headers(self) -> None:
+        """Raise ValueError where others could read another length out of them than we do, or gevent would stumble."""
+        headers = self.headers
+        lengths = headers.get_all("content-length") or []
+        codings = headers.get_all("transfer-encoding") or []
+        digits = "".join(lengths).strip()
+        if len(lengths) > 1 or (
+            lengths and not (digits.isascii() and digits.isdigit() and len(digits) <= _LENGTH_DIGITS)
+        ):
+            raise ValueError("a length that isn't one")
+        if len(codings) > 1 or (codings and codings[0].strip().lower() != "chunked"):
+            raise ValueError("a transfer encoding that isn't spoken here")
+        if any(isinstance(each, _BROKEN_HEADERS) for each in headers.defects):
+            raise ValueError("headers that aren't any")
+
+    def _handle_client_error(self, ex: Exception) -> tuple[str, bytes] | None:
+        """What is answered to a request that can't be read; nobody is there to answer where the connection broke."""
+        if isinstance(ex, OSError):
+            return None
+        _LOG.debug("A request from %s can't be read: %r", self.client_address, ex)
+        return "400", _UNREADABLE_ANSWER
 
     def get_environ(self) -> Any:
         """The request as WSGI wants it, with our kind of body."""

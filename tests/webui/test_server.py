@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import signal
 import socket
+import struct
 import time
+
+import pytest
 
 from appliance.webui import server
 from tests.webui.http_calls import call, post_json
@@ -57,6 +62,51 @@ def test_headers_without_end_and_lines_without_end_are_refused(web: WebProcess) 
             except (ConnectionResetError, BrokenPipeError):
                 pass  # refused before everything was sent
     assert call(web.port, "GET", "/api/robot").status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_headers_that_lie_or_stumble_are_answered_with_words_and_leave_no_trace(web: WebProcess, method: str) -> None:
+    lengths = [b"-1", b"abc", b"", b"+5", b"1_0", b"0x10", b"1.5", b"5, 5", b"%s%d", b"\xb2", b"9" * 19, b"9" * 5000]
+    unreadable = [b"Content-Length: " + each for each in lengths]
+    unreadable += [
+        b"Content-Length: 5\r\nContent-Length: 6",
+        b"Transfer-Encoding: gzip",
+        b"Transfer-Encoding: xchunked",
+    ]
+    unreadable += [
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip",
+        b" folded: from nothing",
+        b"Nonsense",
+        b": x",
+    ]
+    unreadable.append(b"\r\n".join(b"X-Many: %d" % number for number in range(200)))
+    for header in unreadable:
+        answer = _exchange(
+            web.port, f"{method} /api/robot HTTP/1.1\r\n".encode() + header + b"\r\nHost: localhost\r\n\r\n"
+        )
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 "), (header, answer)
+        assert json.loads(body)["error"] == "bad_request", header
+    assert web.said == ""
+
+
+def test_a_connection_that_breaks_within_the_headers_leaves_no_trace(web: WebProcess) -> None:
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: loc")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, no goodbye
+    assert call(web.port, "GET", "/api/robot").status == 200
+    assert web.said == ""
+
+
+def _exchange(port: int, request: bytes) -> bytes:
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(65536):
+            answer += piece
+    return answer
 
 
 def test_sigterm_ends_it_at_once_with_listeners_connected(stage: Stage) -> None:
