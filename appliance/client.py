@@ -22,6 +22,9 @@ from appliance.lease_shapes import LeasePerson, LeaseView
 from appliance.shapes import (
     Animation,
     Health,
+    Hooks,
+    HookView,
+    HookWish,
     ImageView,
     JobPage,
     JobView,
@@ -181,6 +184,22 @@ class Client:
         """Take a token back; those that are left."""
         answer = self._ask("DELETE", f"/api/tokens/{quote(name, safe='')}")
         return msgspec.json.decode(answer.content, type=list[TokenView])
+
+    def hooks(self) -> Hooks:
+        """Who is told of a job's end, and the last deliveries."""
+        return self._shape(Hooks, "GET", "/api/owner/hooks")
+
+    def add_hook(self, wish: HookWish) -> HookView:
+        """Tell this address from now on; the secret is told this once."""
+        return self._shape(HookView, "POST", "/api/owner/hooks", data=msgspec.json.encode(wish))
+
+    def test_hook(self, hook_id: str) -> Hooks:
+        """Send it a test, soon."""
+        return self._shape(Hooks, "POST", f"/api/owner/hooks/{quote(hook_id, safe='')}/test", data=b"{}")
+
+    def remove_hook(self, hook_id: str) -> Hooks:
+        """Tell it no longer; those that are left."""
+        return self._shape(Hooks, "DELETE", f"/api/owner/hooks/{quote(hook_id, safe='')}")
 
     def lease(self) -> LeaseView:
         """Whether and where programs elsewhere may drive."""

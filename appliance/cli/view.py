@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from appliance import terminal
-from appliance.shapes import Health, ImageView, JobView, Leaderboard, TokenView
+from appliance.shapes import DeliveryView, Health, HookView, ImageView, JobView, Leaderboard, TokenView
 
 _COLOURS = {
     "queued": "cyan",
@@ -132,6 +132,29 @@ def token_table(tokens: list[TokenView]) -> Table:
             Text("has ended", "red") if token.ended else Text("no end" if token.ends_at is None else day(token.ends_at))
         )
         table.add_row(said(token.name), may, day(token.made_at), until)
+    return table
+
+
+def hook_table(hooks: list[HookView]) -> Table:
+    """One line per webhook, its address whole."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("id", no_wrap=True)
+    table.add_column("address", overflow="fold")
+    table.add_column("since")
+    for hook in hooks:
+        table.add_row(said(hook.id), said(hook.url), day(hook.made_at))
+    return table
+
+
+def delivery_table(deliveries: list[DeliveryView]) -> Table:
+    """One line per delivery, the newest first."""
+    table = Table(title="Last deliveries", title_style="dim", title_justify="left", box=None, pad_edge=False)
+    table.show_header = False
+    colours = {"delivered": "green", "given_up": "red", "waiting": "cyan"}
+    for each in deliveries:
+        what = f"job {each.job_id}" if each.job_id else "test"
+        state = Text(each.state.replace("_", " "), colours[each.state])
+        table.add_row(moment(each.made_at), said(each.host), said(what), state, said(each.said))
     return table
 
 
