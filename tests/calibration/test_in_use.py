@@ -17,6 +17,7 @@ from appliance.care import robot_look
 from appliance.errors import Conflict
 from appliance.paths import Paths
 from gym_raas.parameters import PACKAGED, Robot, RobotFileError, load_robot
+from tests.runner_house import House
 
 BASE = load_robot()
 
@@ -159,3 +160,16 @@ def test_the_doctor_knows_whether_this_robot_was_ever_fitted(paths: Paths) -> No
     assert (seen.is_fitted, seen.robot_taken) == (True, "the fit of job j, taken on the page")
     put(paths, "no")
     assert "can't be used" in robot_look.settings(paths.config, paths)[1].robot_left_out
+
+
+def test_the_next_job_has_what_was_taken_in_its_results(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.start()
+    try:
+        before = house.until_final(house.submit())
+        take(house.paths, fit(0.03))
+        after = house.until_final(house.submit())
+    finally:
+        house.close()
+    assert (house.paths.attempt(before.id, 1) / "robot.yaml").read_bytes() == PACKAGED.read_bytes()
+    assert (house.paths.attempt(after.id, 1) / "robot.yaml").read_text() == fit(0.03)
