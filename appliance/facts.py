@@ -11,6 +11,9 @@ PAUSED_BY_STOP: Final = "emergency_stop"
 #: The owner's wish; only whoever set it takes it away.
 PAUSED_BY_OWNER: Final = "owner"
 
+#: The job that the owner's page last started to fit the robot. By its id: anybody may name a job alike.
+CALIBRATION: Final = "calibration"
+
 #: Seconds since the epoch at which the runner last said that it lives.
 RUNNER_HEARTBEAT: Final = "runner_heartbeat"
 HEARTBEAT_S: Final = 5.0

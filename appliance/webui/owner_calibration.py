@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 from gevent.lock import BoundedSemaphore
 
-from appliance import attempts, durable, ulid
+from appliance import attempts, durable, facts, ulid
 from appliance.calibration.answer import Answer
 from appliance.calibration.in_use import RobotInUse
 from appliance.errors import Conflict, NotFound
@@ -36,7 +36,6 @@ _LOG = logging.getLogger("webui")
 NAME: Final = "Calibration"
 _HERE: Final = "/owner/calibration"
 _LONGEST_FIT_S: Final = 600.0
-_RECENT_JOBS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,12 @@ class OwnerCalibration:
         job_id = ulid.new(now_s)
         self.disk.call(durable.write, self.paths.upload(job_id), samples.packed("calibration"))
         new = NewJob("archive", "calibration.tar.gz", identity.submitter(request), name=NAME)
-        self.store.write(lambda rows: rows.add(new, now_s, job_id))
+
+        def queue(rows: Store) -> None:
+            rows.add(new, now_s, job_id)
+            rows.set_fact(facts.CALIBRATION, job_id, now_s)
+
+        self.store.write(queue)
         return redirect(f"/jobs/{job_id}")
 
     def fit(self, _request: Request) -> Response:
@@ -134,8 +138,9 @@ class OwnerCalibration:
 
 
 def newest(rows: Store) -> Job | None:
-    """The experiment that was queued last, while it is among the recent jobs."""
-    return next((job for job in rows.recent(_RECENT_JOBS) if job.name == NAME), None)
+    """The experiment that this page started last; never a job of somebody else's that is only called alike."""
+    job_id = rows.fact(facts.CALIBRATION)
+    return rows.get(job_id) if job_id else None
 
 
 def _objection(held: RobotInUse, found: Answer) -> str:

@@ -15,7 +15,7 @@ import pytest
 from appliance.calibration import in_use, robot_file
 from appliance.calibration.__main__ import answer
 from appliance.jobs import State
-from appliance.store import Store
+from appliance.store import NewJob, Store
 from appliance.webui.doorkeeper import Role, needed
 from gym_raas.kinds.known import KINDS
 from gym_raas.parameters import PACKAGED, load_robot, packaged, parse_robot
@@ -66,6 +66,15 @@ def ended(stage: Stage, job_id: str, bundle: bytes) -> None:
     (folder / "report.json").write_text("{}")
 
 
+def strangers(stage: Stage, name: str) -> str:
+    """A job of somebody else's that has ended; its id."""
+    store = Store(stage.paths.database)
+    job = store.add(NewJob("archive", "job.tar.gz", "a stranger", name=name), time.time())
+    store.move(job.id, State.CANCELLED, time.time())
+    store.close()
+    return job.id
+
+
 def gain(web: WebProcess) -> float:
     """As the appliance tells it to whoever simulates its robot."""
     answer = call(web.port, "GET", "/api/robot.yaml")
@@ -85,6 +94,7 @@ def test_experiment_fit_use_and_back_one_after_the_other(house: tuple[Stage, Web
     assert stage.paths.upload(job_id).stat().st_size > 500
     store.close()
     ended(stage, job_id, bundle)
+    assert strangers(stage, "Calibration") not in ask(web, "GET", HERE).body.decode(), "only named alike"
     assert ask(web, "POST", f"{HERE}/fit").status == 303
     page = ask(web, "GET", HERE)
     assert b"Open-loop error" in page.body
