@@ -54,7 +54,7 @@ class Endured:
 
     looks: list[Look] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
-    refusals: list[str] = field(default_factory=list)
+    refusals: Counter[str] = field(default_factory=Counter)
     loops: set[int] = field(default_factory=set)
     said: str = ""
 
@@ -70,8 +70,8 @@ def endure(rig: Rig, seconds: float, stalls: HostStalls, console: Console) -> En
             console.print(_row(look), highlight=False, soft_wrap=True)
         except RobotError as error:
             stalled_ms = stalls.longest_ms(job_ns, time.monotonic_ns())
-            found.refusals.append(f"{error}; the host's longest stall meanwhile: {stalled_ms:.0f} ms")
-            console.print(f"{gone_s:>8.0f} s  {found.refusals[-1]}", soft_wrap=True)
+            found.refusals[str(error)] += 1
+            console.print(f"{gone_s:>8.0f} s  {error}; host's longest stall {stalled_ms:.0f} ms", soft_wrap=True)
         found.loops.add(rig.loop_pid())
         found.faults = _resumed(rig)
     os.kill(rig.loop_pid(), signal.SIGTERM)  # its last line tells of garbage collections
@@ -98,15 +98,16 @@ def _job(rig: Rig, begin_s: float, seconds: float, stalls: HostStalls) -> Look:
 
 
 def _resumed(rig: Rig) -> Counter[str]:
-    """All faults so far; the newest is resumed, as soon as a guard on a busy machine answers."""
+    """All faults so far; the newest is resumed, as soon as a guard on a busy machine answers, and has a loop again."""
 
     def ask() -> control.Reply | None:
         with contextlib.suppress(RobotError), GuardClient(rig.paths.control("resume")) as guard:
             guard.ask(control.Resume("the bench"))
-            return guard.ask(control.Status())
+            said = guard.ask(control.Status())
+            return said if said.loop_alive else None
         return None
 
-    return Counter(eventually(ask, 120.0, "the guard").faults)
+    return Counter(eventually(ask, 120.0, "the guard and its loop").faults)
 
 
 def _last_words(rig: Rig) -> str:
@@ -134,7 +135,7 @@ def _summary(found: Endured) -> str:
         f"growth from the first job to the last: {grown}",
         f"page faults while jobs drove: {faults}; the loop {SINCE}{found.said}",
         f"false trips of the dead-man ({DEAD_MAN_S:g} s): {trips}; other faults: {others or 'none'}",
-        f"refusals: {found.refusals or 'none'}",
+        f"refusals: {dict(found.refusals) or 'none'}",
     )
     return "\n".join(lines)
 
