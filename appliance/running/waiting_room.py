@@ -174,6 +174,8 @@ class WaitingRoom:
         for place, job in enumerate(self._store.queue()):
             if job.reason is Reason.INTERRUPTED:
                 continue  # says more than its place
+            if place == 0 and self._retry_at_s is not None and self._hold is None:
+                continue  # so does what made it come back, until it is tried again
             reason, detail = (self._hold.reason, self._hold.sentence) if self._hold else (Reason.NONE, "")
             if self._hold is None and (place > 0 or not self._preparation.is_idle or self._ready is not None):
                 reason = Reason.BEHIND_OTHERS
