@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import fcntl
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from appliance import config as configuration
-from appliance import engine
+from appliance import engine, process
 from appliance.care import page_settings
 from appliance.config import Config
 from appliance.errands.workers import Workers
@@ -50,16 +48,11 @@ _log = logging.getLogger("runner")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The runner's process: 0 when stopped by SIGTERM or SIGINT, 1 with a message when it can't work."""
-    parser = argparse.ArgumentParser(prog="python -m appliance.runner", description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="the appliance's data folder")
-    parser.add_argument("--config", type=Path, help="raas.yaml; default: the one in the data folder")
-    parser.add_argument("--runtime-root", type=Path, default=Path("/run/raas"), help="default: %(default)s")
+    parser = process.arguments("python -m appliance.runner", __doc__.splitlines()[0])
     parser.add_argument("--image", default="", help="tag of the job image; default: that of the present sources")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    process.log_to_stderr()
+    stopping = process.asked_to_end()
     try:
         paths = Paths.of(options.data, options.runtime_root)
         overlaid = page_settings.over(configuration.load(options.config or paths.config), paths)

@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from appliance import process
 from appliance.care import disk_look, gathering, page_settings, service_logs, support
 from appliance.care.doctor import diagnose
 from appliance.care.snapshot import Engine
@@ -59,18 +60,17 @@ def _engine(_config: Config) -> Engine | None:
 
 def main(arguments: Sequence[str]) -> int:
     """Entry point: 0 and the answer, or 1 and a message."""
-    parser = argparse.ArgumentParser(prog="python -m appliance.care.onlooker")
+    parser = process.arguments("python -m appliance.care.onlooker", (__doc__ or "").splitlines()[0])
     parser.add_argument("look", choices=tuple(LOOKS))
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--runtime-root", type=Path, default=Path("/run/raas"))
     parser.add_argument("--service", choices=service_logs.SERVICES, default="webui")
     parser.add_argument("--lines", type=int, default=200)
     given = parser.parse_args(arguments)
+    paths = Paths.of(given.data, given.runtime_root)
+    given.config = given.config or paths.config
     with contextlib.suppress(OSError):  # the unit of the page forbids even this
         os.nice(_NICER)
     try:
-        answer = LOOKS[given.look](given, Paths.of(given.data, given.runtime_root))
+        answer = LOOKS[given.look](given, paths)
     except RaasError as error:
         sys.stderr.write(f"{error}\n")
         return 1

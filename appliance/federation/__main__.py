@@ -5,16 +5,12 @@ Exit status: 0 stopped by a signal, 2 the configuration can't be used or names n
 
 from __future__ import annotations
 
-import argparse
-import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 from appliance import config as configuration
+from appliance import process
 from appliance.errors import ConfigError
 from appliance.federation import service
 from appliance.notify import Notifier
@@ -23,12 +19,8 @@ from appliance.paths import Paths
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Work until SIGTERM or SIGINT; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m appliance.federation", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="the appliance's data folder")
-    parser.add_argument("--config", type=Path, help="raas.yaml; default: the one in the data folder")
-    parser.add_argument("--runtime-root", type=Path, default=Path("/run/raas"), help="default: %(default)s")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    options = process.arguments("python -m appliance.federation", (__doc__ or "").splitlines()[0]).parse_args(arguments)
+    process.log_to_stderr()
     paths = Paths.of(options.data, options.runtime_root)
     try:
         config = configuration.load(options.config or paths.config)
@@ -39,9 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"raas-federation: {error}\n")
         return 2
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = process.asked_to_end()
     notifier = Notifier(os.environ)
     notifier.ready("looking for the fleet")
     service.serve(service.Place(paths, config, os.environ, notifier, stopping))

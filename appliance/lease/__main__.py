@@ -5,21 +5,19 @@ Exit status: 0 stopped by a signal, 1 it can't listen, 2 the configuration can't
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import resource
-import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import zmq
 
 from appliance import config as configuration
+from appliance import process
 from appliance.config import Config
 from appliance.errors import ConfigError, RaasError
 from appliance.lease import keys
@@ -37,12 +35,8 @@ _OPEN_FILES: Final = 512
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Work until SIGTERM or SIGINT; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m appliance.lease", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="the appliance's data folder")
-    parser.add_argument("--config", type=Path, help="raas.yaml; default: the one in the data folder")
-    parser.add_argument("--runtime-root", type=Path, default=Path("/run/raas"), help="default: %(default)s")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    options = process.arguments("python -m appliance.lease", (__doc__ or "").splitlines()[0]).parse_args(arguments)
+    process.log_to_stderr()
     paths = Paths.of(options.data, options.runtime_root)
     try:
         config = configuration.load(options.config or paths.config)
@@ -51,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"raas-lease: {error}\n")
         return 2
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = process.asked_to_end()
     keep_off_loop_core(config.realtime.cpu)
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))

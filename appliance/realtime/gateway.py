@@ -6,7 +6,6 @@ process is stopped, flooded or killed, the loop doesn't notice; the guard starts
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import os
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import config as configuration
+from appliance import process
 from appliance.lifeline import die_with_parent
 from appliance.paths import Paths
 from appliance.realtime import messages, orders
@@ -173,19 +173,17 @@ async def serve(settings: Settings, to_loop: socket.socket, to_guard: socket.soc
 
 def main(arguments: list[str] | None = None, run: Callable[..., object] = asyncio.run) -> int:
     """Entry point; the guard passes the file descriptors."""
-    parser = argparse.ArgumentParser(prog="raas-gateway", description="Between a job and the motor loop.")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--runtime-root", type=Path, required=True)
+    parser = process.arguments("raas-gateway", "Between a job and the motor loop.")
     parser.add_argument("--link", help="not used here; all children get the same arguments")
     parser.add_argument("--loop-fd", type=int, required=True)
     parser.add_argument("--guard-fd", type=int, required=True)
     parser.add_argument("--parent", type=int, default=os.getppid(), help="process id of the guard; default: our parent")
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="gateway: %(message)s", stream=sys.stderr)
-    config = configuration.load(given.config)
+    process.log_to_stderr("gateway: %(message)s")
+    paths = Paths.of(given.data, given.runtime_root)
+    config = configuration.load(given.config or paths.config)
     robot = load_robot(Path(config.robot.file) if config.robot.file else None)
-    settings = Settings(Paths.of(given.data, given.runtime_root), robot, config.realtime.max_messages_hz)
+    settings = Settings(paths, robot, config.realtime.max_messages_hz)
     if not die_with_parent(given.parent):
         return os.EX_OK
     keep_off_loop_core(config.realtime.cpu)

@@ -6,7 +6,6 @@ the loop can't. Everything here runs on one event loop; only the latch's disk wr
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import dataclasses
 import fcntl
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import config as configuration
+from appliance import process
 from appliance.config import Config
 from appliance.errors import ConfigError, InUse, RaasError
 from appliance.notify import Notifier
@@ -130,30 +130,28 @@ def run(settings: Settings, notifier: Notifier) -> None:
 
 def settings_from(arguments: Sequence[str] | None, commands: Callable[[Sequence[str]], Commands]) -> Settings:
     """Parse the command line and the files that it names. Raises RaasError."""
-    parser = argparse.ArgumentParser(prog="raas-guard", description="Guards the motor loop; owns the stop latch.")
-    parser.add_argument("--data", type=Path, required=True, help="the appliance's data folder")
-    parser.add_argument("--config", type=Path, required=True, help="raas.yaml")
-    parser.add_argument("--runtime-root", type=Path, default=Path("/run/raas"), help="where sockets go")
+    parser = process.arguments("raas-guard", "Guards the motor loop; owns the stop latch.")
     parser.add_argument("--link", metavar="HOST:PORT", help="pigpiod, or the twin; default: as configured")
     given = parser.parse_args(arguments)
-    config = configuration.load(given.config)
+    paths = Paths.of(given.data, given.runtime_root)
+    file = given.config or paths.config
+    config = configuration.load(file)
     try:
         robot = load_robot(Path(config.robot.file) if config.robot.file else None)
     except RobotFileError as error:
         raise ConfigError(str(error)) from error
     if config.robot.stop_pin in dataclasses.astuple(robot.pins):
         raise ConfigError(
-            f"{given.config}: 'robot.stop_pin' is {config.robot.stop_pin}, which the motor or the encoder uses. Take another."
+            f"{file}: 'robot.stop_pin' is {config.robot.stop_pin}, which the motor or the encoder uses. Take another."
         )
     link = Link.parse(given.link) if given.link else link_of(config)
-    common = [f"--data={given.data}", f"--config={given.config}", f"--runtime-root={given.runtime_root}"]
-    paths = Paths.of(given.data, given.runtime_root)
+    common = [f"--data={given.data}", f"--config={file}", f"--runtime-root={given.runtime_root}"]
     return Settings(paths, config, robot, link, commands([*common, f"--link={link}"]))
 
 
 def main(arguments: Sequence[str] | None = None, commands: Callable[[Sequence[str]], Commands] = Commands) -> int:
     """Entry point. `commands` says what is run as loop and gateway, given their common arguments."""
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    process.log_to_stderr("%(name)s: %(message)s")
     try:
         run(settings_from(arguments, commands), Notifier(os.environ))
     except (RaasError, OSError) as error:

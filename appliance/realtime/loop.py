@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from appliance import config as configuration
+from appliance import process
 from appliance.config import Config
 from appliance.errors import RaasError
 from appliance.lifeline import die_with_parent
@@ -87,11 +88,11 @@ def wire_up(arguments: argparse.Namespace, settings: Config, robot: Robot, paths
 def main(argv: list[str] | None = None) -> int:
     """Run the loop until SIGTERM, or until the guard dies."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    process.log_to_stderr("%(name)s: %(message)s")
     try:
-        settings = configuration.load(arguments.config)
-        robot = load_robot(Path(settings.robot.file) if settings.robot.file else None)
         paths = Paths.of(arguments.data, arguments.runtime_root)
+        settings = configuration.load(arguments.config or paths.config)
+        robot = load_robot(Path(settings.robot.file) if settings.robot.file else None)
         tick = wire_up(arguments, settings, robot, paths)
     except (RaasError, RobotFileError, OSError, ValueError) as error:
         _log.error("%s", error)
@@ -112,10 +113,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="raas-loop", description="The motor loop. The guard starts it.")
-    parser.add_argument("--data", type=Path, required=True, help="the appliance's data folder")
-    parser.add_argument("--config", type=Path, help="raas.yaml; default: all defaults")
-    parser.add_argument("--runtime-root", type=Path, default=Path("/run/raas"), help="where sockets live")
+    parser = process.arguments("raas-loop", "The motor loop. The guard starts it.")
     parser.add_argument("--link", required=True, help="HOST:PORT of pigpiod or the twin")
     # By the time that we could ask for it, the parent may have died, and another one have taken its place.
     parser.add_argument("--parent", type=int, default=os.getppid(), help="process id of the guard; default: our parent")

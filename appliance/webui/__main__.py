@@ -15,12 +15,11 @@ import os  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
-from pathlib import Path  # noqa: E402
 
 import gevent  # noqa: E402
 from gevent.event import Event  # noqa: E402
 
-from appliance import certificate  # noqa: E402
+from appliance import certificate, process  # noqa: E402
 from appliance.care import page_settings  # noqa: E402
 from appliance.errors import ConfigError, InUse, RaasError  # noqa: E402
 from appliance.notify import Notifier  # noqa: E402
@@ -33,7 +32,7 @@ EXIT_CODES = {ConfigError: 2, InUse: 3}
 def main(arguments: list[str]) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code."""
     options = _options().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    process.log_to_stderr("%(levelname)s %(name)s: %(message)s")
     try:
         _run(options)
     except RaasError as error:
@@ -74,12 +73,7 @@ def _in_url(address: str) -> str:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m appliance.webui", description="The pages and the HTTP API of an appliance."
-    )
-    parser.add_argument("--data", type=Path, required=True, help="data folder of the appliance")
-    parser.add_argument("--config", type=Path, default=None, help="raas.yaml; without it the defaults hold")
-    parser.add_argument("--runtime-root", type=Path, default=Path("/run/raas"), help="where sockets live")
+    parser = process.arguments("python -m appliance.webui", "The pages and the HTTP API of an appliance.")
     parser.add_argument("--port", type=int, default=None, help="instead of web.port; 0: a free one")
     return parser
 

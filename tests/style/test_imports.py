@@ -82,6 +82,7 @@ BELOW_REALTIME = (
     "appliance.lifeline",
     "appliance.notify",
     "appliance.paths",
+    "appliance.process",
     "appliance.realtime",
 )
 # Extras of gym_raas that may be missing are imported where they are used; everything else stands at the top.
