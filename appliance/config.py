@@ -135,7 +135,21 @@ class StorageSection(Section, frozen=True):
         Meta(ge=5.0, le=100.0, description="the oldest results go when the disk is fuller than this, %; 100: never"),
     ] = 80.0
     animations_mb: Annotated[int, Meta(ge=1, le=1_000_000, description="GIFs of runs; the oldest go, MiB")] = 200
+    recordings_mb: Annotated[
+        int, Meta(ge=1, le=10_000_000, description="the camera's recordings of all jobs; the oldest go, MiB")
+    ] = 2048
     keep_newest: Annotated[int, Meta(ge=0, le=100_000, description="results of so many newest jobs never go")] = 20
+
+
+class CameraSection(Section, frozen=True):
+    """A camera that looks at the robot. Only changed in the file: its address is fetched by the appliance."""
+
+    url: Annotated[
+        str, Meta(description="an MJPEG stream, such as ustreamer's; 'test': drawn from the simulation; empty: none")
+    ] = ""
+    record: Annotated[bool, Meta(description="keep what it sees of each job")] = True
+    fps: Annotated[float, Meta(ge=0.2, le=30.0, description="pictures a second that are shown and kept")] = 10.0
+    job_mb: Annotated[int, Meta(ge=1, le=100_000, description="recording of one job, MiB; then it ends")] = 200
 
 
 class HooksSection(Section, frozen=True):
@@ -198,6 +212,7 @@ class Config(Section, frozen=True):
     web: WebSection = WebSection()
     sandbox: SandboxSection = SandboxSection()
     storage: StorageSection = StorageSection()
+    camera: CameraSection = CameraSection()
     hooks: HooksSection = HooksSection()
     federation: FederationSection = FederationSection()
     lease: LeaseSection = LeaseSection()

@@ -28,3 +28,6 @@ UNENFORCED: Final = "unenforced"
 FLEET_STATUS: Final = "fleet_status"
 #: Seconds since the epoch at which somebody last had the Fleet page open.
 FLEET_WANTED: Final = "fleet_wanted"
+
+#: Why there is no picture of the camera, as a sentence; '' while there is one, or no camera.
+CAMERA: Final = "camera"

@@ -106,6 +106,10 @@ class Paths:
         """A job's run as a GIF; there only if somebody asked for it. Written by the runner for the page."""
         return self.job(job_id) / "run.gif"
 
+    def recording(self, job_id: str, attempt: int) -> Path:
+        """What the camera saw of one attempt: JPEG after JPEG, and beside it (.csv) when each was taken and where it begins."""
+        return self.job(job_id) / f"camera-{attempt}.mjpeg"
+
     def image_packages(self, image: str) -> Path:
         """What a program finds in a job image: a JSON object of names and versions. Written by the runner for the page."""
         return self.data / "images" / f"{image}.json"
@@ -136,6 +140,11 @@ class Paths:
     def live_ring(self) -> Path:
         """Shared memory: the live telemetry ring, written by the loop."""
         return self.shm / "live"
+
+    @property
+    def camera_picture(self) -> Path:
+        """The camera's newest picture, replaced by each newer one."""
+        return self.shm / "camera.jpg"
 
     def segment(self, session: int) -> Path:
         """Shared memory: records of one session, drained by the runner."""

@@ -16,6 +16,7 @@ from typing import IO, Final
 
 from appliance import config as configuration
 from appliance import engine, process
+from appliance.camera import keeper as camera_keeper
 from appliance.care import page_settings
 from appliance.config import Config
 from appliance.errands.workers import Workers
@@ -60,14 +61,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in overlaid.problems:
             _log.warning("%s", problem)
         with _alone(paths):
-            _serve(paths, config, options.image or job_image.image_tag(config.job.image), stopping)
+            _serve(
+                paths,
+                options.config or paths.config,
+                config,
+                options.image or job_image.image_tag(config.job.image),
+                stopping,
+            )
     except (RaasError, parameters.RobotFileError) as error:
         _log.error("%s", error)
         return 1
     return 0
 
 
-def _serve(paths: Paths, config: Config, image: str, stopping: threading.Event) -> None:
+def _serve(paths: Paths, config_file: Path, config: Config, image: str, stopping: threading.Event) -> None:
     """Work until told to stop; whatever goes wrong inside is put right as after a crash."""
     keep_off_loop_core(config.realtime.cpu)
     notifier = Notifier(os.environ)
@@ -77,6 +84,10 @@ def _serve(paths: Paths, config: Config, image: str, stopping: threading.Event) 
     threading.Thread(target=_tell, args=(kit, stopping), name="images", daemon=True).start()
     if config.federation.bucket:
         threading.Thread(target=_pack, args=(paths, config, stopping), name="packing", daemon=True).start()
+    if config.camera.url:
+        threading.Thread(
+            target=_look, args=(config.camera.url, paths, config_file, stopping), name="camera", daemon=True
+        ).start()
     Workers(paths, config, stopping).start()
     ahead = Ahead(UNPACKING)
     while not stopping.is_set():
@@ -108,6 +119,14 @@ def _pack(paths: Paths, config: Config, stopping: threading.Event) -> None:
     """Fetch what goes to the fleet."""
     with contextlib.closing(Store(paths.database)) as store:
         packing_line.serve(store, lambda job, cancelled: packing.pack(job, paths, config, cancelled), stopping)
+
+
+def _look(url: str, paths: Paths, config_file: Path, stopping: threading.Event) -> None:
+    """Keep somebody at the camera."""
+    try:
+        camera_keeper.keep(url, paths, config_file, stopping)
+    except OSError:
+        _log.exception("nobody looks through the camera")
 
 
 def _parts(

@@ -180,6 +180,26 @@ class Animation(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int = 0
 
 
+class CameraView(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /api/camera`: whether there is a picture, at /api/camera/picture, and if not, why."""
+
+    live: bool
+    sentence: str
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /api/jobs/ID/camera`: what the camera saw of a run. times_s: of each picture, since the run's start.
+
+    Picture number N (from 0) is at /jobs/ID/camera/ATTEMPT/N; all of them, one JPEG after the other, at `url`, '' if there is none.
+    """
+
+    attempt: int
+    times_s: list[float]
+    size_bytes: int
+    url: str
+    sentence: str
+
+
 class CheckGit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /api/git/check`."""
 

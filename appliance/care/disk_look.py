@@ -7,10 +7,12 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
 from appliance import ulid
+from appliance.camera.recorder import PATTERN as RECORDINGS
 from appliance.care.disk_use import DiskUse, JobUse, Share
 from appliance.config import StorageSection
 from appliance.errors import RaasError
@@ -40,7 +42,9 @@ def look(paths: Paths, storage: StorageSection) -> DiskUse:
         if entry.name != "jobs":
             sizes[name] = sizes.get(name, 0) + _size(entry)
     jobs = {entry.name: _job(entry) for entry in _children(paths.data / "jobs") if ulid.is_valid(entry.name)}
-    sizes["Results of jobs"] = sum(whole - source for whole, source in jobs.values())
+    recordings = sum(_recordings(entry) for entry in _children(paths.data / "jobs"))
+    sizes["Recordings of the camera"] = recordings
+    sizes["Results of jobs"] = sum(whole - source for whole, source in jobs.values()) - recordings
     sizes["Sources of jobs"] = sum(source for _, source in jobs.values())
     usage = shutil.disk_usage(paths.data)
     largest = heapq.nlargest(_MOST_JOBS, jobs.items(), key=lambda item: item[1][0])
@@ -69,6 +73,10 @@ def _next(paths: Paths, storage: StorageSection, sizes: dict[str, int]) -> tuple
 def _job(entry: os.DirEntry[str]) -> tuple[int, int]:
     """What a job takes in all, and its source alone."""
     return _size(entry), sum(_size(child) for child in _children(Path(entry.path)) if child.name == "source")
+
+
+def _recordings(job: os.DirEntry[str]) -> int:
+    return sum(_size(entry) for entry in _children(Path(job.path)) if fnmatch(entry.name, RECORDINGS))
 
 
 def _size(entry: os.DirEntry[str]) -> int:

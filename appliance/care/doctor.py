@@ -14,6 +14,7 @@ def diagnose(seen: Snapshot) -> Diagnosis:
         *robot_checks.settings(seen.settings),
         *robot_checks.robot(seen.robot, is_real=is_real),
         *robot_checks.twin(seen.database),
+        *robot_checks.camera(seen.camera),
         *machine_checks.real_time(seen.real_time, is_real=is_real),
         *service_checks.engine(seen.engine),
         *service_checks.limits(seen.proof),

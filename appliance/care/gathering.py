@@ -49,6 +49,7 @@ def gather(paths: Paths, config_file: Path, engine_look: EngineLook, *, try_mean
         services=store_look.services(),
         engine=engine,
         proof=store_look.proof(paths),
+        camera=store_look.camera(paths) if config.camera.url else None,
     )
 
 

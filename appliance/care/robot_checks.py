@@ -7,7 +7,7 @@ from typing import Final
 
 from appliance.calibration.drift import drift
 from appliance.care.finding import Finding, failed, ok, unknown, warning
-from appliance.care.snapshot import Database, Robot, Settings
+from appliance.care.snapshot import Camera, Database, Robot, Settings
 from appliance.realtime.fault_sentences import FAULT_SENTENCES
 from appliance.realtime.telemetry import Fault
 
@@ -15,6 +15,7 @@ AREA: Final = "robot"
 #: With which version of pigpiod the link was tested.
 _TESTED_PIGPIOD: Final = 78
 _INPUT, _OUTPUT = 0, 1
+_OLD_PICTURE_S: Final = 10.0
 _START: Final = "Start the appliance: `raas up`, or `systemctl start raas.target`."
 
 
@@ -49,6 +50,18 @@ def twin(seen: Database) -> Iterator[Finding]:
                       "Look at bearing, screws and supply; then `raas calibrate`.")  # fmt: skip
     else:
         yield ok(AREA, "twin", f"errs by {now} in the newest jobs, {before} before")
+
+
+def camera(seen: Camera | None) -> Iterator[Finding]:
+    """Whether it sends pictures; nothing where there is none."""
+    if seen is None:
+        return
+    if seen.age_s is not None and seen.age_s < _OLD_PICTURE_S:
+        yield ok(AREA, "camera", "sends pictures")
+    elif seen.said:
+        yield failed(AREA, "camera", "no picture", seen.said)
+    else:
+        yield unknown(AREA, "camera", "no picture yet", "The runner looks through it while it runs.")
 
 
 def robot(seen: Robot, *, is_real: bool) -> Iterator[Finding]:

@@ -169,6 +169,14 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Camera:
+    """The camera, where there is one. age_s: of its newest picture, None if there is none. said: by whoever looks through it."""
+
+    age_s: float | None
+    said: str
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything at once. `engine` is None where whoever looks has no access to Docker's socket, and mustn't have."""
 
@@ -184,3 +192,4 @@ class Snapshot:
     services: tuple[Service, ...] = ()
     engine: Engine | None = None
     proof: Proof | None = None
+    camera: Camera | None = None

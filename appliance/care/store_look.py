@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from appliance import units
-from appliance.care.snapshot import Database, Proof, Right, Service
+from appliance import facts, units
+from appliance.care.snapshot import Camera, Database, Proof, Right, Service
 from appliance.database import BUSY_TIMEOUT_S, migrations
 from appliance.paths import Paths
 from appliance.running import proof as limits
@@ -32,7 +34,7 @@ def database(path: Path) -> tuple[Database, float]:
     if not path.exists() or path.stat().st_size == 0:
         return Database(str(path), newest_schema=newest_schema), 0.0
     try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
+        db = _opened(path)
     except sqlite3.Error as error:
         return Database(str(path), newest_schema=newest_schema, problem=f"{path} can't be opened: {error}"), 0.0
     try:
@@ -79,6 +81,24 @@ def proof(paths: Paths) -> Proof | None:
     day = datetime.fromtimestamp(limits.file(paths).stat().st_mtime, UTC).strftime("%Y-%m-%d")
     held = tuple(one.limit.replace("_", " ") for one in found.findings if one.held)
     return Proof(day, held, found.sentence())
+
+
+def camera(paths: Paths) -> Camera:
+    """How old the camera's newest picture is, and why there is none."""
+    try:
+        age_s = max(0.0, time.time() - paths.camera_picture.stat().st_mtime)
+    except OSError:
+        age_s = None
+    try:
+        with contextlib.closing(_opened(paths.database)) as db:
+            found = db.execute("SELECT value FROM fact WHERE key = ?", (facts.CAMERA,)).fetchone()
+    except sqlite3.Error:
+        found = None
+    return Camera(age_s, str(found[0]) if found else "")
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
 
 
 def services() -> tuple[Service, ...]:

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from appliance.camera.recorder import PATTERN as RECORDINGS
+from appliance.camera.recorder import discard as discard_recording
 from appliance.config import StorageSection
 from appliance.paths import Paths
 from appliance.running import results
@@ -48,6 +50,8 @@ def discard(job: Job, paths: Paths) -> None:
     """Remove what weighs of a job that is marked as cleared; can be repeated."""
     shutil.rmtree(paths.source(job.id), ignore_errors=True)
     paths.animation(job.id).unlink(missing_ok=True)
+    for recording in paths.job(job.id).glob(RECORDINGS):
+        discard_recording(recording)
     for attempt in paths.job(job.id).glob("attempt-?"):
         lighten(attempt)
 

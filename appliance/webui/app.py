@@ -23,6 +23,7 @@ from appliance.webui.again import Again
 from appliance.webui.animations import Animations
 from appliance.webui.api_routes import ApiRoutes
 from appliance.webui.board import Board
+from appliance.webui.camera_routes import CameraRoutes
 from appliance.webui.comparing import Comparing
 from appliance.webui.doorkeeper import Doorkeeper
 from appliance.webui.driven import Driven
@@ -101,6 +102,8 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     job_routes = JobRoutes(store, counter, disk, lens)
     errands = ErrandsAsked(paths.database)
     Animations(paths, store, errands, disk, time.time).install(site)  # before what takes any name of a file
+    camera = CameraRoutes(config.camera, paths, store, disk)
+    camera.install(site)
     job_routes.install(site)
     FleetRoutes(config, templates, board, store, inbox, job_routes).install(site)
     QueueRoutes(store, lens, images).install(site)
@@ -109,7 +112,7 @@ def build(config: Config, paths: Paths, config_file: Path) -> Application:
     Metrics(board, store, paths, Kernel(), Threads(1), time.time).install(site)
     EventRoutes(hub, board, store, lens).install(site)
     driven = Driven(paths, disk, board)
-    Pages(config, paths, templates, board, store, counter, disk, robot, lens, images, driven).install(site)
+    Pages(config, paths, templates, board, store, counter, disk, robot, lens, images, driven, camera).install(site)
     Comparing(templates, driven, store, lens).install(site)
     LeaderboardRoutes(templates, board, store, lens).install(site)
     frame = OwnerFrame(templates, board, time.time)

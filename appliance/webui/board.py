@@ -17,9 +17,9 @@ from appliance.paths import Paths
 from appliance.realtime.control import GuardClient, Reply, Request, Status
 from appliance.realtime.kinds.handling import Handling
 from appliance.realtime.kinds.known import HANDLINGS
+from appliance.realtime.ring_reader import RingReader
 from appliance.shapes import Motion, QueueView, RobotView
 from appliance.webui import robot_view
-from appliance.webui.ring import RingReader
 from appliance.webui.robot_view import Sight
 from gym_raas.kinds.known import PENDULUM
 from gym_raas.parameters import RobotFileError, load_robot

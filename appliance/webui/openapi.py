@@ -21,6 +21,7 @@ from appliance.lease_shapes import LeasePerson, LeaseView
 from appliance.shapes import (
     Animation,
     BoardName,
+    CameraView,
     CheckGit,
     GitSeen,
     Health,
@@ -37,6 +38,7 @@ from appliance.shapes import (
     PinJob,
     Problem,
     QueueView,
+    Recording,
     Result,
     RobotView,
     SampleView,
@@ -59,6 +61,8 @@ _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "hook_id": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
     "file_name": {"enum": list(DOWNLOADS)},
     "name": {"type": "string", "minLength": 1, "maxLength": 40},
+    "attempt": {"type": "integer", "minimum": 1, "maximum": 9},
+    "number": {"type": "integer", "minimum": 0, "maximum": 10**9},
 }
 _QUERIES: Final[dict[str, dict[str, Any]]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_JOBS, "default": 100},
@@ -66,13 +70,23 @@ _QUERIES: Final[dict[str, dict[str, Any]]] = {
     "q": {"type": "string", "maxLength": MAX_SEARCH_CHARACTERS, "description": "stands in name, source or submitter"},
     "state": {"enum": [*GROUPS, *State]},
     "from": {"type": "integer", "minimum": 0, "maximum": 2**53, "default": 0, "description": "offset in bytes"},
+    "than": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 2**53,
+        "default": 0,
+        "description": "number of the last picture seen: wait for a newer one",
+    },
     "after": {"type": "string", "description": "number of the last event seen; the header Last-Event-ID says the same"},
 }
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One line of the contract. answer: a shape, or a media type. body: a shape, or None. refusals: further statuses."""
+    """One line of the contract. answer: a shape, or a media type. body: a shape, or None. refusals: further statuses.
+
+    empty: statuses of good answers without content.
+    """
 
     method: str
     rule: str
@@ -83,6 +97,7 @@ class Operation:
     status: int = 200
     refusals: tuple[int, ...] = ()
     form: tuple[str, ...] = ()
+    empty: tuple[int, ...] = ()
 
     @property
     def path(self) -> str:
@@ -160,6 +175,18 @@ CONTRACT: Final = (
         refusals=(404, 409, 503),
     ),
     Operation("GET", "/jobs/<job_id>/run.gif", "The GIF, once it is ready", "image/gif", refusals=(404,)),
+    Operation("GET", "/api/camera", "Whether a camera looks at the robot", CameraView),
+    Operation(
+        "GET",
+        "/api/camera/picture",
+        "Its newest picture, numbered in the header Picture-Number; 204 where none newer came in a while",
+        "image/jpeg",
+        query=("than",),
+        empty=(204,),
+    ),
+    Operation("GET", f"{_JOB}/camera", "What the camera saw of a run", Recording, refusals=(404,)),
+    Operation("GET", "/jobs/<job_id>/camera.mjpeg", "All its pictures", "video/x-motion-jpeg", refusals=(404,)),
+    Operation("GET", "/jobs/<job_id>/camera/<attempt>/<number>", "One of its pictures", "image/jpeg", refusals=(404,)),
     Operation("GET", "/api/leaderboard", "Returns of the standard task, the best first", Leaderboard),
     Operation(
         "POST", f"{_JOB}/board", "List a job of one's own on the leaderboard", JobView, BoardName, refusals=(404,)
@@ -260,7 +287,8 @@ def _operation(each: Operation, known: dict[Any, dict[str, Any]]) -> dict[str, A
         | {
             str(status): {"description": HTTPStatus(status).phrase, "content": {_JSON: {"schema": _problem(each, status, known)}}}
             for status in sorted(refusals)
-        },
+        }
+        | {str(status): {"description": HTTPStatus(status).phrase} for status in each.empty},
     }  # fmt: skip
     if each.body or each.form:
         found["requestBody"] = {"required": each.body is not StopWish, "content": _bodies(each, known)}

@@ -12,6 +12,7 @@ from appliance.paths import Paths
 from appliance.shapes import JobView, QueueView
 from appliance.webui import job_files, job_routes, job_views, leaderboard, samples, wording
 from appliance.webui.board import Board
+from appliance.webui.camera_routes import CameraRoutes
 from appliance.webui.driven import Driven
 from appliance.webui.job_files import Disk
 from appliance.webui.job_images import JobImages
@@ -40,6 +41,7 @@ class Pages:
     lens: Callable[[], Lens]
     images: JobImages
     driven: Driven
+    camera: CameraRoutes
 
     def install(self, site: Site) -> None:
         """Add the routes."""
@@ -55,7 +57,8 @@ class Pages:
     def robot_page(self, _request: Request) -> Response:
         """The robot, live, and the queue."""
         queue: QueueView = self.store.read(lambda rows: job_views.queue(rows, self.lens()))
-        return self._page("robot.html", "Robot", "robot", queue=queue, data={"queue": queue})
+        camera = self.camera.view() if self.config.camera.url else None
+        return self._page("robot.html", "Robot", "robot", queue=queue, camera=camera, data={"queue": queue})
 
     def submit_page(self, request: Request) -> Response:
         """A form for a repository or an archive; a link may fill in the repository's."""

@@ -13,6 +13,7 @@ from appliance.care.doctor import diagnose
 from appliance.care.finding import Finding, Verdict
 from appliance.care.machine_checks import cores
 from appliance.care.snapshot import (
+    Camera,
     Clock,
     Database,
     Engine,
@@ -48,6 +49,7 @@ WELL = Snapshot(
     power=Power("Raspberry Pi 4", 0, 55.0),
     network=Network("0.0.0.0", 8080, ("192.168.1.7",), True, 200),
     database=Database("/data/db/raas.db", 1, 1, "", 5),
+    camera=Camera(0.2, ""),
     rights=(Right("/data/identity", 0o40700, 0o007, "the password"),),
     services=(Service("raas-runner.service", "active"),),
     engine=Engine("unix:///run/docker.sock", "", "20.10", ALL, True),
@@ -89,6 +91,7 @@ FAILURES = [
     ({"database": {"problem": "it is damaged: row 3"}}, "damaged", "raas restore"),
     ({"database": {"schema": 9}}, "newer version", "Update"),
     ({"services": ()}, "", ""),
+    ({"camera": {"age_s": 60.0, "said": "The camera at 192.0.2.9 has ended its stream."}}, "no picture", "192.0.2.9"),
     ({"storage": {"free_mb": 100}}, "jobs wait until 200 MiB", "Disk"),
     ({"storage": {"read_only": True}}, "read only", "backup"),
     ({"storage": {"free_files_percent": 1.0}}, "inodes", "Remove"),

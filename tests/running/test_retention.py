@@ -33,6 +33,8 @@ def ended(store: Store, paths: Paths, now_s: float) -> str:
         folder.mkdir(parents=True)
     for name in FILES:
         (paths.attempt(job, 1) / name).write_text("x")
+    for suffix in (".mjpeg", ".csv"):
+        paths.recording(job, 1).with_suffix(suffix).write_text("x")
     return job
 
 
@@ -48,6 +50,8 @@ def test_the_oldest_results_go_and_everything_else_stays(store: Store, paths: Pa
     assert retention.make_room(store, paths, FULL) == [jobs[0], jobs[2]]
     assert left(paths, jobs[0]) == {"report.json", "output.log", "robot.yaml"}
     assert not paths.source(jobs[0]).exists()
+    assert not list(paths.job(jobs[0]).glob("camera*"))
+    assert paths.recording(jobs[1], 1).exists()
     for kept in (jobs[1], jobs[3], jobs[4]):
         assert left(paths, kept) == set(FILES)
     assert store.get(jobs[0]).cleared_at is not None

@@ -23,6 +23,8 @@ NAMES = {
     "<file_name>": "result.json",
     "<name>": "nobody",
     "<hook_id>": "0123456789abcdef",
+    "<attempt>": "1",
+    "<number>": "0",
 }
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 

@@ -1,6 +1,7 @@
 // The page of one job: state and progress, output as it is printed, the robot while it runs, its data afterwards.
 
 import { offerAnimation } from "./animation.js";
+import { showRecording } from "./camera.js";
 import { FINAL, duration, localTime, stateName } from "./format.js";
 import { Live } from "./live.js";
 import { searchable } from "./log_search.js";
@@ -62,6 +63,7 @@ function showStandard(done) {
 async function report() {
   reported = true;
   offerAnimation(find("animation"), job.id);
+  showRecording(find("camera"), job.id, player);
   const answer = await fetch(`/api/jobs/${job.id}/report.json`).catch(() => null);
   if (!answer?.ok) return;
   const found = await answer.json();

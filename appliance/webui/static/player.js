@@ -39,7 +39,7 @@ export class Player {
     this.seek(0);
   }
 
-  /** Show the runs at time t. */
+  /** Show the runs at time t; `also` is told. */
   seek(t) {
     this.t = Math.max(0, Math.min(this.end, t));
     this.slider.value = this.t;
@@ -50,6 +50,7 @@ export class Player {
       dial.draw(Math.min(this.t, this.runs[index].end), (moment) => this.runs[index].at(moment));
     }
     this.plots.show(this.t);
+    this.also?.(this.t);
   }
 
   toggle() {

@@ -1,5 +1,6 @@
 // The Robot page: the pendulum as it moves, what it does and why, who is next.
 
+import { watch } from "./camera.js";
 import { duration, stateName } from "./format.js";
 import { Live } from "./live.js";
 import { fill } from "./rows.js";
@@ -46,3 +47,4 @@ on("queue", (queue) => {
 });
 
 live.seed();
+if (find("camera")) watch(find("camera"));

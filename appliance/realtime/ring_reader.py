@@ -1,4 +1,4 @@
-"""Where does the web page see the robot move? A reader of the live ring that survives the loop's comings and goings."""
+"""Where does whoever looks on see the robot move? A reader of the live ring that survives the loop's comings and goings."""
 
 from __future__ import annotations
 
