@@ -14,7 +14,7 @@ from rich.table import Table
 from appliance.benchmark import realtime
 from appliance.config import Config
 from gym_raas.physics import SUBSTEP_S
-from tests.bench import ends, loop, many_jobs, simulation, start, steps, substeps, viewers
+from tests.bench import ends, first_load, loop, many_jobs, simulation, start, steps, substeps, viewers
 
 Row = tuple[str, str, str]
 STREAM_JOBS, STREAM_S = 50, 10
@@ -140,6 +140,17 @@ def many_jobs_rows() -> Iterator[Row]:
         yield f"{each.address} p50 / p95 / max", f"{p50:.1f} / {p95:.1f} / {longest:.1f} ms", f"{many_jobs.JOBS:,} jobs"
 
 
+def page_rows() -> Iterator[Row]:
+    """The Robot page in a browser that has never seen it."""
+    for each in first_load.measure():
+        stages = f"{each.interactive_ms:.0f} / {each.scripts_ms:.0f} / {each.live_ms:.0f} ms"
+        yield (
+            f"page stands / scripts ran / live, {each.size}",
+            stages,
+            f"medians of {first_load.ROUNDS}; slowest {each.slowest_ms:.0f} ms",
+        )
+
+
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "simulation": simulation_rows,
     "steps": step_rows,
@@ -150,6 +161,7 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "tick": tick_rows,
     "viewers": viewer_rows,
     "jobs": many_jobs_rows,
+    "page": page_rows,
 }
 
 
