@@ -27,6 +27,8 @@ from appliance.config import Config
 from appliance.errors import RaasError
 from appliance.realtime.cores import loop_core
 
+#: What the driving program may take until its first step: Python starts slowly under a heavy load.
+_START_S: Final = 60.0
 #: Alternates the action each step, so that the loop does all its work: PWM, encoder, replies, records.
 _DRIVER: Final = """
 import sys, time
@@ -134,7 +136,7 @@ class _Runs:
 
 
 def _measure_loop(rig: Rig, seconds: float) -> tuple[list[int], list[int]]:
-    with rig.session(seconds + 10.0, os.getgid()) as drive:
+    with rig.session(seconds + _START_S, os.getgid()) as drive:
         environment = {**os.environ, "RAAS_ROBOT": drive.address}
         driver = [sys.executable, "-W", "ignore", "-c", _DRIVER, str(seconds)]
         done = subprocess.run(driver, env=environment, capture_output=True, text=True, check=False)
