@@ -290,7 +290,7 @@ def _right(kind: inspect.Type) -> str:
         case inspect.IntType(ge=low, le=high):
             return f"a whole number from {low} to {high}"
         case inspect.FloatType(ge=low, le=high):
-            return f"a number from {low} to {high}"
+            return f"a number from {low:g} to {high:g}"
         case inspect.VarTupleType():
             return "a list of texts"
         case inspect.StrType(min_length=low, max_length=high) if high:

@@ -149,7 +149,7 @@ def _parts(
         _log.warning("%s", error)
     tried = preflight.Trial(trial_cells, paths.tag, config.job.preflight_s)
     ready = Readiness(paths, config, kit, tried, partial(spec_of, paths, config), ahead.take)
-    setting = results.Setting(robot.name, robot_file, config.robot.link, version("raas-appliance"), config.job.limit_s)
+    setting = results.Setting(robot.name, config.robot.link, version("raas-appliance"), config.job.limit_s)
     return Parts(
         paths,
         config,

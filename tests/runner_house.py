@@ -65,7 +65,7 @@ class House:
 
     def _serve(self) -> None:
         store = Store(self.paths.database)
-        setting = results.Setting("test", PACKAGED, "twin", "0", self.config.job.limit_s)
+        setting = results.Setting("test", "twin", "0", self.config.job.limit_s)
         parts = Parts(
             self.paths, self.config, store, self.cells, self._prepare, "image",
             lambda job: Fitting(job.image if job.image != "standard" else "image"), PACKAGED, setting, Notifier({}), self.stopping,

@@ -44,7 +44,6 @@ class Setting:
     """What is the same for all jobs of an appliance, for the report."""
 
     robot_name: str
-    robot_file: Path
     link: str
     software: str
     limit_s: float

@@ -175,7 +175,7 @@ def test_what_is_saved_survives_and_holds_after_a_restart() -> None:
 @pytest.mark.parametrize(
     ("key", "text", "said"),
     [
-        ("job.limit_s", "soon", "a number from 1.0 to 600.0"), ("job.limit_s", "601", "a number from 1.0 to 600.0"),
+        ("job.limit_s", "soon", "a number from 1 to 600"), ("job.limit_s", "601", "a number from 1 to 600"),
         ("job.limit_s", "nan", "a number"), ("web.submit", "nobody", "anyone or token"), ("name", "", "a text of 1 to 40"),
         ("name", "x" * 41, "a text of 1 to 40"), ("storage.min_free_mb", "0", "a whole number from 1"), ("name", "a\x1bb", "one line"),
     ],

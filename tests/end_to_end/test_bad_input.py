@@ -218,7 +218,7 @@ def test_a_broken_configuration_is_said_with_file_key_and_what_would_be_right(tm
     (tmp_path / "raas.yaml").write_text("job: {limit_s: 7200}\n")
     done = raas_up(tmp_path, "--port", "0")
     assert done.returncode == 1
-    assert "raas.yaml: 'job.limit_s' is 7200; it must be a number from 1.0 to 600.0" in flat(done.stderr)
+    assert "raas.yaml: 'job.limit_s' is 7200; it must be a number from 1 to 600" in flat(done.stderr)
 
 
 def test_when_pigpiod_goes_away_in_the_middle_of_a_job_it_is_run_again(careful: Appliance) -> None:

@@ -202,7 +202,7 @@ class Lab:
 
     def _run(self) -> None:
         store = Store(self.paths.database)
-        setting = results.Setting("lab", PACKAGED, "twin", "0", self.config.job.limit_s)
+        setting = results.Setting("lab", "twin", "0", self.config.job.limit_s)
         parts = Parts(
             self.paths, self.config, store, ProcessCells(), self._prepare, "image",
             lambda _job: Fitting("image"), PACKAGED, setting, Notifier({}), self._stopping,
