@@ -27,7 +27,7 @@ def test_given_values_replace_defaults_and_leave_the_rest() -> None:
     [
         (
             "job: {limit_s: 1000}",
-            "raas.yaml: 'job.limit_s' is 1000; it must be a number from 1.0 to 600.0 (default 120.0).",
+            "raas.yaml: 'job.limit_s' is 1000; it must be a number from 1 to 600 (default 120.0).",
         ),
         ("job: {limits: 3}", "there is no key 'job.limits'; did you mean 'job.limit_s'?"),
         ("nonsense: 1", "there is no key 'nonsense'; `raas config` lists all keys."),
