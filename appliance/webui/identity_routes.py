@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,17 +11,16 @@ from appliance.errors import RaasError
 from appliance.identity import sessions
 from appliance.identity.ownership import Denied, Ownership, Token
 from appliance.identity.passwords import BadPassword
-from appliance.realtime.pacing import TokenBucket
 from appliance.webui import bodies
 from appliance.webui.board import Board
 from appliance.webui.doorkeeper import SESSION_COOKIE
 from appliance.webui.threads import Threads
+from appliance.webui.throttle import Throttle
 from appliance.webui.web import HTML, Refusal, Request, Response, Site, Templates, redirect
 
 #: Attempts that one address may make at once, and how many more a second.
 BURST: Final = 5
 RATE_HZ: Final = 0.1
-_MAX_ADDRESSES: Final = 1000
 _COOKIE: Final = "; Path=/; HttpOnly; SameSite=Strict"
 #: Attributes of a session's cookie; one that came over TLS is never sent without.
 COOKIES: Final = {"http": _COOKIE, "https": f"{_COOKIE}; Secure"}
@@ -38,7 +36,7 @@ class IdentityRoutes:
     now_s: Callable[[], float]
     cookie: str = _COOKIE
     _hashing: Threads = field(default_factory=lambda: Threads(1))
-    _attempts: OrderedDict[str, TokenBucket] = field(default_factory=OrderedDict)
+    _attempts: Throttle = field(default_factory=lambda: Throttle(RATE_HZ, BURST))
 
     def install(self, site: Site) -> None:
         """Add the routes."""
@@ -93,13 +91,7 @@ class IdentityRoutes:
 
     def _attempt(self, request: Request) -> Mapping[str, str]:
         """The form's fields. Raises Refusal where its sender has tried too often."""
-        now_s = self.now_s()
-        bucket = self._attempts.setdefault(request.remote, TokenBucket(RATE_HZ, BURST, now_s))
-        self._attempts.move_to_end(request.remote)
-        if len(self._attempts) > _MAX_ADDRESSES:
-            self._attempts.popitem(last=False)
-        if not bucket.take(now_s):
-            raise Refusal(429, "too_many_attempts", f"Too many attempts. Wait {1 / RATE_HZ:.0f} s and try again.")
+        self._attempts.take(request.remote, self.now_s())
         return dict(parse_qsl(bodies.read(request).decode(errors="replace"), keep_blank_values=True))
 
     def _logged_in(self, target: str = "/", token: Token | None = None) -> Response:
