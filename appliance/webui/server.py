@@ -110,6 +110,8 @@ class Handler(WSGIHandler):
             raise ValueError("a transfer encoding that isn't spoken here")
         if any(isinstance(each, _BROKEN_HEADERS) for each in headers.defects):
             raise ValueError("headers that aren't any")
+        # Bottle reads values as UTF-8 when they are looked at, which is too late to refuse them. UnicodeError is a ValueError.
+        "\n".join(map(str, headers.values())).encode("latin-1").decode()
 
     def _handle_client_error(self, ex: Exception) -> tuple[str, bytes] | None:
         """What is answered to a request that can't be read; nobody is there to answer where the connection broke."""

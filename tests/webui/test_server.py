@@ -79,6 +79,7 @@ def test_headers_that_lie_or_stumble_are_answered_with_words_and_leave_no_trace(
         b"Nonsense",
         b": x",
     ]
+    unreadable += [b"Content-Type: application/json\xff", b"X-Latin: caf\xe9", b"X-Half: \xc3\r\nX-Other: \xa9"]
     unreadable.append(b"\r\n".join(b"X-Many: %d" % number for number in range(200)))
     for header in unreadable:
         answer = _exchange(
