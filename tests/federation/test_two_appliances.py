@@ -188,8 +188,9 @@ def test_without_the_bucket_local_jobs_go_on_and_then_everything_arrives_once(pa
 
 @pytest.mark.slow
 def test_forged_replayed_and_misplaced_entries_are_refused_and_reported(pair: Pair) -> None:
+    assert pair.a.finished(pair.submit("earlier", steps=20).id, PATIENCE_S).steps == 20
+    old = pair.name_in_fleet("earlier")
     pair.b.client.pause_queue()
-    old = pair.name_in_fleet("far")
     job = pair.submit("attacked", steps=20)
     name = pair.name_in_fleet("attacked")
     store, keys = pair.fleet.store(), pair.fleet.keys
