@@ -75,6 +75,8 @@ class Driven:
         """Arm and drive; whatever is latched is resumed."""
         self.rig.resume()
         self.rig.disarm()
+        for segment in self.rig.paths.shm.glob("[0-9a-f]" * 16):
+            segment.unlink()  # as the runner does; each has room for a session of LONG_S
         self.rig.wait_ready()
         assert self.rig.arm(LONG_S).ok
         assert self.rig.start().ok
