@@ -66,7 +66,8 @@ class LocalDesk:
             return store.fact(facts.QUEUE_HOLD) or "The queue is paused."
         if now_s - float(store.fact(facts.RUNNER_HEARTBEAT, "0")) > _RUNNER_SILENT_S:
             return "The runner is silent."
-        if store.queue() or store.active():
+        # One that changes places between two looks is seen by a third.
+        if store.active() or store.queue() or store.active():
             return "Its own jobs come first."
         local = time.localtime(now_s)
         return self._rules.not_now(local.tm_hour * 60 + local.tm_min, self._guest.given_s(now_s - _DAY_S))

@@ -45,7 +45,14 @@ _UNREADABLE_ANSWER: Final = (
 ).encode() + _UNREADABLE
 #: Of what the parser finds odd, what concerns the headers and not the body behind them.
 _BROKEN_HEADERS: Final = (FirstHeaderLineIsContinuationDefect, InvalidHeaderDefect, MissingHeaderBodySeparatorDefect)
+#: What WSGI's names of headers begin with.
+_HEADER_KEYS: Final = ("HTTP_", "CONTENT_TYPE")
 _LOG = logging.getLogger(__name__)
+
+
+def _in_utf8(value: str) -> str:
+    """A header's value in WSGI's way of writing bytes, with a sign in place of what UTF-8 can't read."""
+    return value.encode("latin-1").decode(errors="replace").encode().decode("latin-1")
 
 
 class _BoundedInput(Input):
@@ -110,8 +117,6 @@ class Handler(WSGIHandler):
             raise ValueError("a transfer encoding that isn't spoken here")
         if any(isinstance(each, _BROKEN_HEADERS) for each in headers.defects):
             raise ValueError("headers that aren't any")
-        # Bottle reads values as UTF-8 when they are looked at, which is too late to refuse them. UnicodeError is a ValueError.
-        "\n".join(map(str, headers.values())).encode("latin-1").decode()
 
     def _handle_client_error(self, ex: Exception) -> tuple[str, bytes] | None:
         """What is answered to a request that can't be read; nobody is there to answer where the connection broke."""
@@ -123,6 +128,8 @@ class Handler(WSGIHandler):
     def get_environ(self) -> Any:
         """The request as WSGI wants it, with our kind of body."""
         environ = super().get_environ()
+        # Bottle reads values as UTF-8, and fails at those that aren't. Another service's cookie may well not be.
+        environ.update({key: _in_utf8(value) for key, value in environ.items() if key.startswith(_HEADER_KEYS)})
         body = self.wsgi_input
         assert body is not None
         self.wsgi_input = _BoundedInput(self.rfile, body.content_length, body.socket, body.chunked_input)

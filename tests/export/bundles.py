@@ -18,7 +18,7 @@ from gym_raas.parameters import PACKAGED, load_robot
 from gym_raas.physics import HANGING, Pendulum
 from tests.sample_jobs import job
 
-SETTING = Setting("pendulum 1", PACKAGED, "twin", "0.1", 120.0)
+SETTING = Setting("pendulum 1", "twin", "0.1", 120.0)
 RECORD = Record(session="0" * 15 + "1", attempt=1, started_at=100.0, ended_at=103.5, state="succeeded", exit_code=0)
 JOB = job(State.COLLECTING)
 
