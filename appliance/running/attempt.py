@@ -82,7 +82,7 @@ def perform(job: Job, tools: Tools) -> Record:
         judged = attempt.judged(begun, end)
     except NotStarted:
         attempt.clean_up()
-        shutil.rmtree(attempt.folder)
+        attempt.forget()
         raise
     except BaseException:
         attempt.clean_up()
@@ -253,6 +253,12 @@ class _Attempt:
         found = msgspec.structs.replace(judged, self_test_after=testing.finding())
         record.save(self._tools.paths, self._job.id, found, sync=False)
         return found
+
+    def forget(self) -> None:
+        """Leave nothing of an attempt that never began: no folder, and no memory of a session that was armed already."""
+        shutil.rmtree(self.folder)
+        if self._berth is not None:
+            self._tools.paths.segment(int(self._berth.session, 16)).unlink(missing_ok=True)
 
     def clean_up(self) -> None:
         """Motor off, cell gone, folder of the session gone. Never raises: what an absent engine keeps is swept later."""

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from appliance import facts
+from appliance.errors import EngineError
 from appliance.jobs import Reason, State
+from appliance.realtime.control import Arm
+from appliance.running.output import Capture
+from tests.process_cell import ProcessCell
 from tests.runner_house import House, nothing_is_left
 
 WORDS = "Docker Engine refused a job's cell: no such thing as a bicycle"
@@ -41,6 +45,25 @@ def test_a_job_whose_own_cell_is_refused_fails_in_the_engines_words_and_the_othe
     assert (job.state, job.reason, job.started_at) == (State.FAILED, Reason.INTERNAL_ERROR, None)
     assert WORDS in job.detail
     assert house.until_final(usual).state is State.SUCCEEDED
+    assert nothing_is_left(house)
+
+
+def test_a_cell_that_cant_be_started_costs_the_job_nothing_and_the_machine_no_memory(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine vanishes when the robot is armed already, so there is a session whose steps nobody will collect."""
+
+    def start(_cell: ProcessCell, _capture: Capture) -> None:
+        raise EngineError("Docker Engine is gone.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ProcessCell, "start", start)
+        job_id = house.submit()
+        house.start()
+        house.until(lambda: house.store.get(job_id).detail == "Docker Engine is gone.")
+        assert Arm in house.guard.requests()
+    job = house.until_final(job_id)
+    assert (job.state, job.attempt) == (State.SUCCEEDED, 1)
     assert nothing_is_left(house)
 
 
