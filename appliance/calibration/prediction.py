@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,11 +42,20 @@ def pendulum_for(model: Model, run: Run) -> Pendulum:
 def angles(model: Model, run: Run, start: Start, delay_s: float = 0.0) -> Series:
     """The twin's angles at the run's sample times, shape (N,), in the encoder's frame.
 
-    `delay_s`: how long after its sample a changed command reaches the arm; shorter than the time between two changes.
+    `delay_s`: how long after its sample a changed command reaches the arm; shorter than the time between two changes. A start
+    or model that flings the arm beyond all numbers, as a search may try, has angles that aren't finite from there on.
     """
+    found = np.full(len(run.times_s), math.inf)
+    with suppress(ValueError):  # the sine of infinity
+        for index, angle_rad in enumerate(_angles(model, run, start, delay_s)):
+            found[index] = angle_rad
+    return found
+
+
+def _angles(model: Model, run: Run, start: Start, delay_s: float) -> Iterator[float]:
     pendulum, shift = pendulum_for(model, run), math.pi - start.rest_rad
     state = State(start.angle_rad + shift, start.velocity_rad_s)
-    found = [start.angle_rad]
+    yield start.angle_rad
     commands, durations_s = run.commands.tolist(), np.diff(run.times_s).tolist()
     acting, late_s = commands[0], 0.0
     for command, duration_s in zip(commands, durations_s, strict=False):
@@ -59,8 +70,7 @@ def angles(model: Model, run: Run, start: Start, delay_s: float = 0.0) -> Series
         if late_s <= 0.0:
             acting = command
         state = pendulum.advance(state, acting, left_s, powered=run.powered)
-        found.append(state.angle_rad - shift)
-    return np.array(found)
+        yield state.angle_rad - shift
 
 
 def start_count(run: Run) -> int:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from appliance.calibration import fitting, recordings
+from appliance.calibration import fitting, prediction, recordings
 from appliance.calibration.fitting import Fit
+from appliance.calibration.prediction import Start
 from gym_raas.model import Model
 from gym_raas.parameters import load_robot
 from tests.calibration import independent
@@ -91,3 +94,13 @@ def test_a_free_swing_leaves_the_motor_as_it_was() -> None:
     fit = fitting.fit(present, recordings.read(GIVEN / "free_swing.csv"))
     assert fit.model.gain_rad_s2_per_command == 0.03
     assert fit.model.gravity_rad_s2 == pytest.approx(29.56, abs=0.3)
+
+
+@given(st.floats(), st.floats(), st.floats(0.0, 0.04))
+@example(0.0, 1e80, 0.0)
+def test_a_search_may_try_any_start(angle_rad: float, velocity_rad_s: float, delay_s: float) -> None:
+    (run, *_) = recordings.read(GIVEN / "driven_sideways.csv")
+    run = dataclasses.replace(run, sideways=False)
+    found = prediction.angles(MODEL, run, Start(angle_rad, velocity_rad_s, 0.0), delay_s)
+    assert found.shape == run.times_s.shape
+    assert np.array_equal(found[:1], [angle_rad], equal_nan=True)
