@@ -6,6 +6,7 @@ second takes away the first one's bridge), so none is started beside another.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -88,16 +89,19 @@ def ensure_engine(
             yield client
         return
     say("starting dockerd")
-    with _own_daemon(Daemon.at(host, folder)) as running, _closing(_wait_ready(host, running, patience_s)) as client:
+    daemon = Daemon.at(host, folder)
+    daemon.forget_dead_containerd(proc)
+    with _own_daemon(daemon) as running, _closing(_wait_ready(host, running, patience_s)) as client:
         yield client
 
 
 @dataclass(frozen=True)
 class Daemon:
-    """How `dockerd` is started: its arguments and its log file."""
+    """How `dockerd` is started: its arguments, its log file and where it notes its containerd's process id."""
 
     arguments: tuple[str, ...]
     log: Path
+    containerd: Path
 
     @classmethod
     def at(cls, host: str, folder: Path) -> Daemon:
@@ -106,13 +110,25 @@ class Daemon:
             raise EngineError(
                 f"No engine answers at {host}, and only one on a unix:// socket can be started from here."
             )
-        arguments = ["dockerd", "--host", host]
+        arguments, exec_root = ["dockerd", "--host", host], "/var/run/docker"
         if host != DEFAULT_HOST:
             # Sockets are made below exec-root; beside the engine's own their paths stay below 108 characters.
             beside = Path(host.removeprefix("unix://"))
-            arguments += ["--data-root", str(folder.resolve() / "data"), "--exec-root", f"{beside}.exec"]
+            exec_root = f"{beside}.exec"
+            arguments += ["--data-root", str(folder.resolve() / "data"), "--exec-root", exec_root]
             arguments += ["--pidfile", f"{beside}.pid"]
-        return cls(tuple(arguments), folder / "dockerd.log")
+        return cls(tuple(arguments), folder / "dockerd.log", Path(exec_root, "containerd", "containerd.pid"))
+
+    def forget_dead_containerd(self, proc: Path) -> None:
+        """Remove the note of a containerd that is a zombie.
+
+        A daemon takes it for a live one and waits 15 s for its socket, in vain. Killed with its daemon, it is one for
+        as long as process 1 doesn't collect it: for ever, in a container without an init.
+        """
+        with contextlib.suppress(OSError):
+            status = (proc / self.containerd.read_text().strip() / "status").read_text()
+            if "\nState:\tZ" in status:
+                self.containerd.unlink()
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,26 @@ def test_an_engine_is_started_used_and_stopped(folder: Path, network: list[str])
     _unmount(folder)
 
 
+def test_the_zombie_of_a_killed_engine_holds_nobody_up(folder: Path, network: list[str]) -> None:
+    """dockerd, finding its note, would wait for that containerd's socket and give up after 15 s."""
+    noted = folder / "docker.sock.exec" / "containerd" / "containerd.pid"
+    noted.parent.mkdir(parents=True)
+    arguments = [
+        *network,
+        sys.executable,
+        "-c",
+        STARTS_AN_ENGINE,
+        str(folder / "state"),
+        f"unix://{folder}/docker.sock",
+    ]
+    with subprocess.Popen(["true"], stdout=subprocess.PIPE) as zombie:
+        assert zombie.stdout is not None
+        zombie.stdout.read()
+        noted.write_text(str(zombie.pid))
+        done = subprocess.run(arguments, input="\n", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout[:16]) == (0, "starting dockerd"), done.stderr
+
+
 def test_the_end_of_the_log_tells_why_an_engine_did_not_start(folder: Path, network: list[str]) -> None:
     state = folder / "state"
     state.mkdir()
