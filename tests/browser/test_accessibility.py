@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from appliance.jobs import State
 from tests.browser.conftest import DESKTOP, PHONE, Watcher
-from tests.webui.stage import Stage, WebProcess, furnish
+from tests.browser.every_page import SETTINGS, furnished
+from tests.webui.conftest import set_stage
+from tests.webui.stage import Stage, WebProcess
 
 AXE = Path(__file__).parents[2] / ".cache/front_end/node_modules/axe-core/axe.min.js"
-OWNERS = ("", "/welcome", "/settings", "/people", "/services", "/disk", "/logs", "/hooks", "/support")
 FINDINGS = """async () => (await axe.run()).violations
     .filter((each) => ["serious", "critical"].includes(each.impact))
     .map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ").slice(0, 600)}`)"""
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with set_stage(SETTINGS) as stage:
+        yield stage
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -23,8 +30,7 @@ FINDINGS = """async () => (await axe.run()).violations
 def test_no_page_keeps_anybody_out(
     stage: Stage, web: WebProcess, browser: Browser, watcher: Watcher, size: str, scheme: str
 ) -> None:
-    running = furnish(stage)
-    done = next(job for job in stage.store.recent() if job.state is State.SUCCEEDED)
+    pages = furnished(stage, web)
     context = browser.new_context(
         base_url=web.url, viewport=PHONE if size == "phone" else DESKTOP, reduced_motion="reduce",
         color_scheme="dark" if scheme == "dark" else "light", bypass_csp=True,  # for axe alone
@@ -32,21 +38,8 @@ def test_no_page_keeps_anybody_out(
     watcher.watch(context)
     watcher.expected.add("404 (")
     page = context.new_page()
-    paths = [
-        "/",
-        "/submit",
-        "/jobs",
-        f"/jobs/{running.id}",
-        f"/jobs/{done.id}",
-        "/jobs/x",
-        "/login",
-        "/claim",
-        "/api",
-        "/leaderboard",
-    ]
-    paths += ["/compare", f"/compare?a={done.id}&b={done.id}"]
     found = {}
-    for path in (*paths, *(f"/owner{room}" for room in OWNERS)):
+    for path in pages.values():
         page.goto(path)
         page.add_script_tag(path=AXE)
         if findings := page.evaluate(FINDINGS):
