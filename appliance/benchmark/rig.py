@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +18,7 @@ from pathlib import Path
 
 from appliance import ulid
 from appliance.errors import RobotError
+from appliance.lifeline import die_with_parent
 from appliance.paths import Paths
 from appliance.realtime import control
 from appliance.realtime.control import GuardClient
@@ -105,6 +109,7 @@ def running_rig(config: str = "") -> Iterator[Rig]:
         paths, pin_log = Paths.of(folder / "data", folder / "run"), folder / "pins"
         for path in (paths.data, paths.runtime):
             path.mkdir(parents=True)
+        stack.callback(shutil.rmtree, paths.shm, ignore_errors=True)  # the one place of it that isn't in the folder
         paths.config.write_text(config)
         port_file = folder / "port"
         twin = ["appliance.realtime.twin", "--port", "0", "--port-file", str(port_file)]
@@ -121,8 +126,12 @@ def running_rig(config: str = "") -> Iterator[Rig]:
 
 @contextlib.contextmanager
 def _process(module: list[str], folder: Path) -> Iterator[int]:
+    ours = os.getpid()
     with (folder / f"{module[0]}.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "-m", *module], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, "-m", *module], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: die_with_parent(ours, signal.SIGTERM),  # noqa: PLW1509 - between fork and exec it makes one system call
+        )  # fmt: skip
     try:
         yield process.pid
     finally:
