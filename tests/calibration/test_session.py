@@ -66,6 +66,7 @@ def test_hidden_parameters_and_the_delay_are_recovered_within_their_intervals(se
 def test_95_percent_intervals_of_the_experiment_cover_as_often_as_they_say() -> None:
     """Recorded by MuJoCo, whose friction is not quite ours, with a delay and a rest angle that nobody knows."""
     hits: dict[str, list[bool]] = {}
+    widths: dict[str, list[float]] = {}
     for seed in range(2000, 2040):
         robot, rng = hidden(seed), np.random.default_rng(seed + 1)
         delay_s, rest_rad = float(rng.integers(1, 5)) * 1e-3, float(rng.uniform(-0.03, 0.03))
@@ -75,8 +76,9 @@ def test_95_percent_intervals_of_the_experiment_cover_as_often_as_they_say() -> 
         for each in fit.estimates:
             if each.name in truth:
                 hits.setdefault(each.name, []).append(each.low <= truth[each.name] <= each.high)
+                widths.setdefault(each.name, []).append((each.high - each.low) / each.value)
     shares = {name: float(np.mean(each)) for name, each in hits.items()}
-    print(shares)
+    print(shares, {name: float(np.median(each)) for name, each in widths.items()})
     assert 0.90 <= np.mean(list(shares.values())) <= 0.99
     assert min(shares.values()) >= 0.80
 
