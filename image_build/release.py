@@ -54,16 +54,21 @@ def main(arguments: list[str]) -> int:
         if options.version:
             set_version(CHECKOUT, options.version, datetime.now(UTC).date().isoformat())
         else:
-            build(CHECKOUT, options.folder.resolve())
+            absent = build(CHECKOUT, options.folder.resolve())
             print((options.folder / SUMS).read_text(), end="")
+            if absent:
+                print(f"Without a card image ({', '.join(absent)}): none of these sources is built; see `make image`.")
     except RaasError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def build(checkout: Path, folder: Path) -> None:
-    """Make a release of the checkout's last commit. Raises BuildError; the folder then isn't there."""
+def build(checkout: Path, folder: Path) -> list[str]:
+    """Make a release of the checkout's last commit; returns the flavours whose card image isn't in it.
+
+    Raises BuildError; the folder then isn't there.
+    """
     version = agreed_version(checkout)
     if folder.exists() and any(folder.iterdir()):
         raise BuildError(f"{folder} isn't empty; remove what is in it, or name another folder.")
@@ -76,12 +81,13 @@ def build(checkout: Path, folder: Path) -> None:
         work, made = Path(name), Path(name) / "made"
         made.mkdir()
         _packages(checkout, version, work, made)
-        add_images(sd_image.CACHE, made)
+        absent = add_images(sd_image.CACHE, made)
         (made / f"raas-{version}.cdx.json").write_text(_bill(checkout, version))
         (made / SUMS).write_text(sums(made))
         if folder.exists():
             folder.rmdir()
         made.rename(folder)
+    return absent
 
 
 def agreed_version(checkout: Path) -> str:
@@ -120,15 +126,22 @@ def sums(folder: Path) -> str:
     return "".join(lines)
 
 
-def add_images(cache: Path, made: Path) -> None:
-    """Put in the card images of the present sources that the cache holds; a hard link needs no second place."""
+def add_images(cache: Path, made: Path) -> list[str]:
+    """Put in the card images of the present sources that the cache holds; returns the flavours that it doesn't.
+
+    A hard link needs no second place.
+    """
+    absent = []
     for flavour in sd_image.FLAVOURS.values():
         finished = cache / sd_image.plan_of(flavour).steps[-1].output
-        for packed in finished.glob("*.img.zst"):  # nothing, where it isn't built
+        if not (found := list(finished.glob("*.img.zst"))):
+            absent.append(flavour.name)
+        for packed in found:
             try:
                 os.link(packed, made / packed.name)
             except OSError:  # another disk
                 shutil.copyfile(packed, made / packed.name)
+    return absent
 
 
 def _packages(checkout: Path, version: str, work: Path, made: Path) -> None:

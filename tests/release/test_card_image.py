@@ -14,11 +14,11 @@ def test_only_the_image_of_the_present_sources_gets_in(tmp_path: Path) -> None:
         (cache / name).mkdir(parents=True)
         (cache / name / f"raas-{text}.img.zst").write_text(text)
         (cache / name / "built.json").write_text("{}")
-    release.add_images(cache, made)
+    assert release.add_images(cache, made) == [sd_image.RASPBERRYPI.name]
     assert [path.name for path in made.iterdir()] == ["raas-present.img.zst"]
     assert release.sums(made).endswith("  raas-present.img.zst\n")
 
 
 def test_without_an_image_there_is_none(tmp_path: Path) -> None:
-    release.add_images(tmp_path / "cache", tmp_path)
+    assert release.add_images(tmp_path / "cache", tmp_path) == list(sd_image.FLAVOURS)
     assert not list(tmp_path.iterdir())
