@@ -40,6 +40,14 @@ class Seen:
         return Phase.HELD if self.top % 2 else Phase.ENDED
 
 
+def before(job: str) -> str:
+    """What a page of names that begins with this job starts behind, however many have their names from the same moment.
+
+    Not the job's own name: SeaweedFS takes that for a folder, and leaves the folder out.
+    """
+    return job[:-1]
+
+
 @dataclass(frozen=True)
 class Survey:
     """What a page shows, but for the jobs that have ended: at a page of hundreds, most have.

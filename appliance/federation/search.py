@@ -65,10 +65,12 @@ class Search:
         if sweep:
             self._sweep_s = station.now_s + stretched(timing.sweep_s, station.rng)
         if self._hint:
-            start_s, sweep, self._hint = ulid.time_s(self._hint) - 0.001, True, ""
+            before, sweep, self._hint = listing.before(self._hint), True, ""
+        elif sweep:
+            before = _name(self._sweep_start_s())
         else:
-            start_s = self._sweep_start_s() if sweep else max(0.0, station.server_s() - self._window_s)
-        return (yield from self._page(start_s, sweep=sweep))
+            before = _name(max(0.0, station.server_s() - self._window_s))
+        return (yield from self._page(before, sweep=sweep))
 
     def _rings(self) -> Talk[bool]:
         """Whether the bell has been rung since the last look; sets when it is listened to again."""
@@ -91,16 +93,16 @@ class Search:
             return 0.0
         return self._station.rng.uniform(self._oldest_s, newest_s)
 
-    def _page(self, start_s: float, *, sweep: bool) -> Talk[Page | None]:
+    def _page(self, before: str, *, sweep: bool) -> Talk[Page | None]:
+        """A page of names behind `before`, from the very beginning if that is ''."""
         station = self._station
         prefix = station.keys.queue
-        after = prefix + ulid.new(start_s, 0) if start_s > 0.0 else ""
-        reply = yield from station.ask(List(prefix, after, PAGE))
+        reply = yield from station.ask(List(prefix, prefix + before if before else "", PAGE))
         if reply.status is not Status.OK:
             station.look_s = station.now_s + station.patience_s()
             return None
         seen = listing.survey(prefix, reply.rows, truncated=reply.truncated)
-        if start_s == 0.0:
+        if not before:
             self._oldest_s = ulid.time_s(seen.first) if seen.first else None
         page = self._sorted(seen.unended, reply.date_s)
         if sweep:
@@ -135,3 +137,8 @@ class Search:
         self._quick = self._quick + 1 if behind else 0
         station.hungry = 0 < self._quick < _QUICK_LOOKS
         station.look_s = station.now_s + (0.0 if station.hungry else stretched(timing.bell_s, station.rng))
+
+
+def _name(start_s: float) -> str:
+    """What sorts before the names of jobs from then on; '' for the very beginning."""
+    return ulid.new(start_s, 0) if start_s > 0.0 else ""

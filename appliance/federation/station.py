@@ -73,8 +73,12 @@ class Station:
         return f"{self.rng.getrandbits(64):016x}"
 
     def new_job(self, head_start_s: float) -> str:
-        """A name for a job, from the server's clock and never the local one; a head start lets it sort before others."""
-        return ulid.new(self.server_s() - head_start_s, self.rng.getrandbits(80))
+        """A name for a job, from the server's clock and never the local one; a head start lets it sort before others.
+
+        That clock shows whole seconds. Names that all stood at their beginnings could fill more than one page at a single
+        moment, and a look goes by moments; so they are spread over the second.
+        """
+        return ulid.new(self.server_s() + self.rng.random() - head_start_s, self.rng.getrandbits(80))
 
     def patience_s(self) -> float:
         """How long to leave a store alone that doesn't answer."""

@@ -106,8 +106,7 @@ class Watch:
             return
         first = min((job for job in waiting if job > self._from), default="") or min(waiting)
         prefix = station.keys.queue
-        # Not from the job's own name: SeaweedFS takes that for a folder, and leaves the folder out.
-        reply = yield from station.ask(List(prefix, prefix + first[:-1]))
+        reply = yield from station.ask(List(prefix, prefix + listing.before(first)))
         if reply.status is not Status.OK:
             self.due_s = station.now_s + station.patience_s()
             return

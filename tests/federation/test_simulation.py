@@ -8,11 +8,13 @@ import sys
 
 import pytest
 
+from appliance import ulid
 from appliance.federation import claiming, holding
 from appliance.federation.simulation.endpoint import play_on
 from appliance.federation.simulation.play import idle_day, play
 from appliance.federation.simulation.report import cost_usd
 from appliance.federation.simulation.settings import NO_FAULTS, Prices, Settings
+from appliance.federation.station import Station
 from tests.federation.servers import seaweedfs
 
 SEEDS = 20
@@ -48,6 +50,20 @@ def test_in_a_calm_fleet_jobs_are_picked_up_within_a_minute() -> None:
     report = play(Settings(50, 300, load=0.3, batch=1, faults=NO_FAULTS, quick_signatures=True), measure_idle=False)
     assert report.pick_up_s["p95"] <= 70.0
     assert (report.commits, report.steals) == (300, 0)
+
+
+@pytest.mark.parametrize("in_one_moment", [False, True])
+def test_more_jobs_in_a_second_than_a_page_shows_are_all_found(
+    monkeypatch: pytest.MonkeyPatch, *, in_one_moment: bool
+) -> None:
+    """200 jobs a second, 600 names; and the same with names that nothing but chance puts in an order."""
+    if in_one_moment:
+        monkeypatch.setattr(
+            Station, "new_job", lambda station, _: ulid.new(int(station.server_s()), station.rng.getrandbits(80))
+        )
+    crowded = Settings(300, 1500, run_s=(1.0, 2.0), load=0.95, batch=20, faults=NO_FAULTS, quick_signatures=True)
+    report = play(crowded, measure_idle=False)
+    assert (report.commits, report.lost) == (1500, 0), report.violations
 
 
 def test_a_fleet_without_fencing_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
