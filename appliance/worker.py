@@ -276,10 +276,11 @@ class Runner:
     def _end(self, job: Job, state: State, reason: Reason, detail: str, report: Report) -> None:
         fields = {"exit_code": report.exit_code, "steps": report.steps, "missed_steps": report.missed_steps,
                   "residual": (report.residual or {}).get("window_rmse_rad"), **_standing(report)}  # fmt: skip
-        self._store.move(job.id, state, time.time(), reason, detail, ended_at=report.ended_at, **fields)
+        notes = job.notes.splitlines()
         advice = self._parts.advice(job, detail) if state is State.FAILED else ""
-        if advice:
-            self._store.annotate(job.id, [*job.notes.splitlines(), advice], time.time())
+        if advice and advice not in notes:  # it stands there before the end does, so whoever sees the end sees it, too
+            self._store.annotate(job.id, [*notes, advice], time.time())
+        self._store.move(job.id, state, time.time(), reason, detail, ended_at=report.ended_at, **fields)
         self._parts.paths.upload(job.id).unlink(missing_ok=True)
         _log.info("%s %s %s", job.id, state, f"({detail})" if detail else "")
         if reason is Reason.EMERGENCY_STOP:

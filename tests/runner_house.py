@@ -43,6 +43,7 @@ class House:
         self.guard = FakeGuard(self.paths, lease_s=0.4).open()
         self.cells = ProcessCells()
         self.prepare: Callable[[Job, Callable[[], bool]], Prepared] = self.plain_prepare
+        self.advice = ""
         self.store = Store(self.paths.database)
         self.thread: threading.Thread | None = None
 
@@ -69,6 +70,7 @@ class House:
         parts = Parts(
             self.paths, self.config, store, self.cells, self._prepare, "image",
             lambda job: Fitting(job.image if job.image != "standard" else "image"), PACKAGED, setting, Notifier({}), self.stopping,
+            advice=lambda _job, _detail: self.advice,
         )  # fmt: skip
         try:
             Runner(parts).serve()

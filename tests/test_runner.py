@@ -14,7 +14,7 @@ from appliance.intake.preparing import Prepared
 from appliance.jobs import Reason, State
 from appliance.realtime.control import Arm, Disarm, Settle, Start, Stop
 from appliance.running import waiting_room
-from appliance.store import Job
+from appliance.store import Job, Store
 from tests.runner_house import SLEEP, STUBBORN, House, nothing_is_left
 
 
@@ -319,6 +319,21 @@ def test_a_job_that_comes_after_the_owner_s_pause_never_starts_before_the_pause_
         begun_s = time.time()
         house.store.set_fact(facts.QUEUE_PAUSED, "", time.time())
         assert (house.until_final(job_id).started_at or 0.0) >= begun_s
+
+
+def test_whoever_sees_that_a_job_failed_sees_the_advice_too(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[State, str]] = []
+    move = Store.move
+
+    def watched(store: Store, job_id: str, state: State, *more: object, **fields: object) -> Job:
+        seen.append((state, store.get(job_id).notes))
+        return move(store, job_id, state, *more, **fields)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Store, "move", watched)
+    house.advice = "Add the line “flask” to requirements.txt."
+    job_id = house.submit("import nothing_of_that_name")
+    house.until_final(job_id)
+    assert (State.FAILED, house.advice) in seen
 
 
 def test_without_an_engine_jobs_wait_with_the_reason(house: House) -> None:
