@@ -6,13 +6,12 @@ second takes away the first one's bridge), so none is started beside another.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -125,7 +124,7 @@ class Daemon:
         A daemon takes it for a live one and waits 15 s for its socket, in vain. Killed with its daemon, it is one for
         as long as process 1 doesn't collect it: for ever, in a container without an init.
         """
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             status = (proc / self.containerd.read_text().strip() / "status").read_text()
             if "\nState:\tZ" in status:
                 self.containerd.unlink()

@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
             absent = build(CHECKOUT, options.folder.resolve())
             print((options.folder / SUMS).read_text(), end="")
             if absent:
-                print(f"Without a card image ({', '.join(absent)}): none of these sources is built; see `make image`.")
+                print(f"No card image of these sources is built ({', '.join(absent)}); `make image` builds one.")
     except RaasError as error:
         print(error, file=sys.stderr)
         return 1
