@@ -15,6 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+import yaml
+
 from hardware import sources
 
 MODELS: Final = sources.HERE.parent / "build" / "hardware"
@@ -43,9 +45,9 @@ def main() -> None:
 def sum_of_sources() -> str:
     """SHA-256 over what the pictures are made of."""
     digest = hashlib.sha256()
-    for path in (sources.WIRING, *sources.PARTS):
+    for path in sources.PARTS:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    digest.update(repr(sorted(parameters().items())).encode())
+    digest.update(repr((sorted(parameters().items()), sources.drawings())).encode())
     return digest.hexdigest()
 
 
@@ -61,11 +63,13 @@ def with_tables(text: str) -> str:
 
 
 def _draw_wiring() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        copy = Path(shutil.copy(sources.WIRING, name))
-        _run("wireviz", "--format", "s", str(copy))
-        shutil.copy(copy.with_suffix(".svg"), PICTURES / "wiring.svg")
-    print("drawn wiring.svg")
+    for name, content in sources.drawings().items():
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, f"{name}.yaml")
+            copy.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+            _run("wireviz", "--format", "s", str(copy))
+            shutil.copy(copy.with_suffix(".svg"), PICTURES)
+        print(f"drawn {name}.svg")
 
 
 def _make_part(part: Path) -> None:

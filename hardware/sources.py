@@ -48,14 +48,31 @@ class Item:
     parameters: dict[str, float]
 
 
-def wires(content: dict[str, Any] | None = None) -> list[Wire]:
-    """Every wire of the drawing, in its order."""
-    drawn = yaml.safe_load(WIRING.read_text()) if content is None else content
+def wires() -> list[Wire]:
+    """Every wire, in the order of the file."""
+    drawn = yaml.safe_load(WIRING.read_text())
     found = []
     for start, cable, end in drawn["connections"]:
         (name, strands), colours = _ends(cable), drawn["cables"]
         rows = zip(_pins(drawn, start), strands, _pins(drawn, end), strict=True)
         found += [Wire(a, b, name, colours[name]["colors"][strand - 1]) for a, strand, b in rows]
+    return found
+
+
+def drawings() -> dict[str, dict[str, Any]]:
+    """What WireViz is given for each drawing: some cables, what they join, and of that only the pins in use."""
+    drawn = yaml.safe_load(WIRING.read_text())
+    found = {}
+    for name, cables in drawn["metadata"].pop("drawings").items():
+        joined = [sides for sides in drawn["connections"] if next(iter(sides[1])) in cables]
+        shown = {next(iter(side)) for sides in joined for side in sides}
+        found[name] = {
+            **drawn,
+            "connectors": {key: value | _CONNECTOR for key, value in drawn["connectors"].items() if key in shown},
+            "cables": {key: value | _CABLE for key, value in drawn["cables"].items() if key in shown},
+            "connections": joined,
+            "tweak": {"append": ['graph [ranksep="0.35", nodesep="0.25"]']},
+        }
     return found
 
 
@@ -93,6 +110,8 @@ def bill_table() -> str:
     return "\n".join(lines)
 
 
+_CONNECTOR: Final = {"hide_disconnected_pins": True, "show_pincount": False}
+_CABLE: Final = {"show_wirecount": False, "show_wirenumbers": False}
 _COLOURS: Final = {
     "RD": "red", "BK": "black", "YE": "yellow", "WH": "white", "OG": "orange", "VT": "violet", "BU": "blue",
     "GN": "green", "GY": "grey",

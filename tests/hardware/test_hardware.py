@@ -79,14 +79,22 @@ def test_no_five_volts_reach_a_data_pin() -> None:
     assert encoder == {"A in", "B in"}, "the encoder goes through the dividers"
 
 
+def test_every_cable_is_in_one_drawing() -> None:
+    drawn = [cable for content in sources.drawings().values() for cable in content["cables"]]
+    assert sorted(drawn) == sorted(yaml.safe_load(sources.WIRING.read_text())["cables"])
+
+
 def test_tables_of_the_guide_are_made_from_their_sources() -> None:
     assert build.with_tables(GUIDE) == GUIDE, "run `make hardware`"
+    for table in (sources.pin_table(), sources.bill_table()):
+        assert table in GUIDE
 
 
 def test_pictures_are_made_from_the_present_sources() -> None:
     assert build.SUM.read_text().strip() == build.sum_of_sources(), "run `make hardware`"
-    for name in re.findall(r"!\[.*?\]\((.*?)\)", GUIDE):
-        assert (sources.HERE / name).stat().st_size < 200_000
+    shown = {sources.HERE / name for name in re.findall(r"!\[.*?\]\((.*?)\)", GUIDE)}
+    assert shown == {path for path in build.PICTURES.iterdir() if path != build.SUM}, "the guide shows all of them"
+    assert all(path.stat().st_size < 200_000 for path in shown)
 
 
 def test_every_fault_has_its_remedy_in_the_guide() -> None:
