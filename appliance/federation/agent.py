@@ -14,6 +14,7 @@ from appliance.federation.bell import Bell
 from appliance.federation.compaction import Compactor
 from appliance.federation.heartbeat import Heart
 from appliance.federation.live import Teller
+from appliance.federation.patrol import Patrol
 from appliance.federation.requests import Talk, Wait
 from appliance.federation.search import Search
 from appliance.federation.station import Station
@@ -35,10 +36,11 @@ class Agent:
     """One member of a fleet."""
 
     def __init__(self, station: Station, *, compacts: bool = False, chores: Sequence[Chore] = ()) -> None:
-        self.station, self._chores = station, chores
+        self.station = station
         self.heart, self.search = Heart(station), Search(station)
         self.bell, self.watch, self.teller = Bell(station), Watch(station), Teller(station)
         self.compactor = Compactor(station) if compacts else None
+        self._chores = [*chores, Patrol(station, self.compactor)] if self.compactor else chores
         self._submit_s = float("-inf")
         station.keep_alive = self._keep_alive
 

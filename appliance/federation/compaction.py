@@ -60,11 +60,11 @@ def opened_head(roster: Roster, sealed: bytes) -> Head | None:
 
 
 class Compactor:
-    """The compactions of one member. due_s: when the next is, on the local monotonic clock."""
+    """The compactions of one member. due_s: when the next is, on the local monotonic clock; watermark: the newest known."""
 
     def __init__(self, station: Station) -> None:
         self._station, self.election = station, Election(station)
-        self.due_s = float("-inf")
+        self.due_s, self.watermark = float("-inf"), ""
 
     def compact(self) -> Talk[None]:
         """Move one page of ended jobs, if this member is the one who does it."""
@@ -79,7 +79,7 @@ class Compactor:
             return
         if reply.status not in {Status.OK, Status.MISSING}:
             return
-        prefix = station.keys.queue
+        self.watermark, prefix = head.watermark, station.keys.queue
         page = yield from station.ask(List(prefix, f"{prefix}{head.watermark}/9999" if head.watermark else ""))
         if page.status is not Status.OK:
             return

@@ -1,13 +1,16 @@
 """Where in the queue is there work? One page of names per look, placed so that it shows the oldest open jobs.
 
 The queue is in order of time, and open jobs begin at a frontier that nobody tells. Each look starts some time before
-now. A full page without open jobs makes the next one start so late that one page would reach the end; a page that is half
-empty, or begins with an open job, makes it start earlier. A few looks go to a random place instead, for what was forgotten: holders that died,
-jobs that arrived late.
+now. A full page without open jobs makes the next one start later: half-way, by the logarithm of its age, to where one
+page reaches the end. A full page with open jobs makes it start much earlier: there may be older ones, and whoever
+takes what is newest leaves the others to wait. A few looks go to the past instead, for what was forgotten: holders
+that died, jobs that arrived late. Most of that was forgotten a moment ago, so that any age is as likely to be looked
+at as its double; some go anywhere, and some to the very beginning, where the oldest stand.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,11 +24,15 @@ from appliance.federation.timing import has_expired, stretched
 
 PAGE: Final = 400
 _SWEEP_SHARE: Final = 0.1
-_FROM_THE_START: Final = 0.5
+_FROM_THE_START: Final = 0.3
+_ANYWHERE: Final = 0.3
 _FILL: Final = 0.8
+#: How much earlier a look starts after one that found more than it could show.
+_FURTHER: Final = 4.0
+_A_LITTLE_FURTHER: Final = 1.5
 _HINT_SHARE: Final = 0.5
 _WIDEST_S: Final = 30 * 86400.0
-_NARROWEST_S: Final = 5.0
+_NARROWEST_S: Final = 1.0
 _QUICK_LOOKS: Final = 12
 
 
@@ -87,11 +94,15 @@ class Search:
         return True
 
     def _sweep_start_s(self) -> float:
-        """The very beginning, or a random moment since the oldest job that is known."""
-        newest_s = self._station.server_s() - self._station.timing.lease_s
-        if self._oldest_s is None or self._oldest_s >= newest_s or self._station.rng.random() < _FROM_THE_START:
+        """The very beginning, a moment of the past where any age is as likely as its double, or any moment."""
+        server_s, rng = self._station.server_s(), self._station.rng
+        kind = rng.random()
+        if self._oldest_s is None or kind < _FROM_THE_START:
             return 0.0
-        return self._station.rng.uniform(self._oldest_s, newest_s)
+        longest_s = max(server_s - self._oldest_s, self._window_s)
+        if kind < _FROM_THE_START + _ANYWHERE:
+            return server_s - rng.uniform(self._window_s, longest_s)
+        return server_s - math.exp(rng.uniform(math.log(self._window_s), math.log(longest_s)))
 
     def _page(self, before: str, *, sweep: bool) -> Talk[Page | None]:
         """A page of names behind `before`, from the very beginning if that is ''."""
@@ -127,13 +138,15 @@ class Search:
         """Choose where the next look starts, and when it is."""
         station, timing = self._station, self._station.timing
         behind = truncated and not page.open  # all of these are taken
-        if behind and seen.first:
-            covered_s = ulid.time_s(seen.last) - ulid.time_s(seen.first)
-            self._window_s = max(min(covered_s, self._window_s) * _FILL, _NARROWEST_S)
-        elif page.open and page.open[0].job == seen.first:
-            self._window_s = min(self._window_s * 1.5 + _NARROWEST_S, _WIDEST_S)
-        elif not truncated and seen.rows < PAGE // 2:
-            self._window_s = min(self._window_s * 1.5, _WIDEST_S)
+        if behind:
+            covered_s = ulid.time_s(seen.last) - ulid.time_s(seen.first) if seen.first else 0.0
+            nearest_s = min(covered_s, self._window_s) * _FILL
+            self._window_s = max(nearest_s, math.sqrt(nearest_s * self._window_s / 2))
+        elif truncated or (page.open and page.open[0].job == seen.first):
+            self._window_s *= _FURTHER
+        elif seen.rows < PAGE // 2:
+            self._window_s *= _A_LITTLE_FURTHER
+        self._window_s = min(max(self._window_s, _NARROWEST_S), _WIDEST_S)
         self._quick = self._quick + 1 if behind else 0
         station.hungry = 0 < self._quick < _QUICK_LOOKS
         station.look_s = station.now_s + (0.0 if station.hungry else stretched(timing.bell_s, station.rng))

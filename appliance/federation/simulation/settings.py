@@ -50,7 +50,7 @@ class Settings:
     run_s: tuple[float, float] = (60.0, 150.0)
     latency_s: float = 0.06
     archive_bytes: int = 4096
-    compactors: int = 1
+    compactors: int = 3
     quick_signatures: bool = False
     timing: Timing = field(default_factory=Timing)
     faults: Faults = Faults()
