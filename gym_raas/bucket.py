@@ -56,7 +56,7 @@ class _Objects:
             import boto3  # noqa: PLC0415 - an extra that may be missing
             import botocore  # noqa: PLC0415 - comes with it, and so do its parts
         except ImportError as error:
-            raise RobotFileError(f"{url}: a robot in a bucket needs `pip install 'gym_raas[s3]'`") from error
+            raise RobotFileError(f"{url}: a robot in a bucket needs boto3: pip install boto3") from error
         session = boto3.Session()
         signature = {} if session.get_credentials() else {"signature_version": botocore.UNSIGNED}
         config = botocore.config.Config(

@@ -32,7 +32,7 @@ def kernel() -> Callable[..., None]:
     try:
         import numba  # noqa: PLC0415 - an extra that may be missing
     except ImportError as error:
-        raise MissingExtra("backend 'numba' needs numba: pip install 'gym_raas[numba]', or take 'numpy'") from error
+        raise MissingExtra("backend 'numba' needs numba: pip install numba, or take 'numpy'") from error
 
     compiled: Callable[..., Any] = numba.njit(error_model="numpy")
     # The same code object with compiled functions in the place of plain ones, so that there is one physics only.

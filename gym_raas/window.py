@@ -1,6 +1,6 @@
 """Can somebody watch? A window that shows pictures where there is a screen and pygame, and otherwise does nothing.
 
-pygame is an extra (`pip install 'gym_raas[window]'`) and takes its time to import, so it is loaded by name and only
+pygame is an extra (`pip install pygame`) and takes its time to import, so it is loaded by name and only
 when a window is really wanted.
 """
 

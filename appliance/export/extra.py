@@ -19,5 +19,5 @@ def needed(module: str, form: str) -> Any:
     except ImportError as error:
         raise MissingPackage(
             f"The form '{form}' needs {module.partition('.')[0]}, which isn't installed: "
-            "pip install './gym_raas[export]' in the repository (or 'gym-raas[export]'). csv needs nothing."
+            "pip install './gym_raas[export]' in a clone of the repository. csv needs nothing."
         ) from error

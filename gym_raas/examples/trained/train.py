@@ -1,6 +1,6 @@
 """Train the policy of run.py with evolution strategies.
 
-python3 train.py takes minutes, fewer of them with numba (pip install 'gym_raas[numba]').
+python3 train.py takes minutes, fewer of them with numba (pip install numba).
 
 Each generation tries pairs of opposite changes to the weights, each on pendulums of its own with constants drawn from
 the robot's uncertainty, and moves the weights towards what did better. The same seed gives the same weights on the
